@@ -25,9 +25,7 @@ class AuditorError(Exception):
 
     exit_code = 3
 
-    def __init__(
-        self, what: str, *, path: str | None = None, line: int | None = None, help: str | None = None
-    ) -> None:
+    def __init__(self, what: str, *, path: str | None = None, line: int | None = None, help: str | None = None) -> None:
         super().__init__(what)
         self.what = what
         self.path = path

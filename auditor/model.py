@@ -1,0 +1,742 @@
+"""The nouns: what is declared, what was seen, and what follows from both. Frozen values, no behaviour.
+
+Lines count from 1. Paths are relative to the project root, with `/`. Sizes are bytes, durations seconds, times UTC.
+No value here ever holds a secret: whoever reads one keeps its name and its class, and drops the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad a finding is; the same words in checks, alerts, metrics and pages."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Lifecycle(StrEnum):
+    """How a service lives, and so which rungs it can be asked for."""
+
+    DAEMON = "daemon"
+    ONESHOT = "oneshot"
+    CRON = "cron"
+    EXTERNAL = "external"
+    PROCESS = "process"
+    EMBEDDED = "embedded"
+
+
+class Criticality(StrEnum):
+    """How much depends on a service."""
+
+    CRITICAL = "critical"
+    STANDARD = "standard"
+    OPTIONAL = "optional"
+
+
+class Verdict(StrEnum):
+    """The fused health of one service."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+    STARTING = "starting"
+    STOPPED = "stopped"
+    UNKNOWN = "unknown"
+
+
+class RungState(StrEnum):
+    """What the evidence says of one rung. Unknown is never a pass."""
+
+    PROVED = "proved"
+    DISPROVED = "disproved"
+    UNKNOWN = "unknown"
+    NOT_REQUIRED = "not_required"
+
+
+RUNGS = (
+    "claimed",
+    "declared",
+    "composed",
+    "running",
+    "healthy",
+    "scraped",
+    "logged",
+    "alerted",
+    "routed",
+    "charted",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a file."""
+
+    path: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.path if self.line is None else f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One sentence that a source can stand for, with its place where it has one."""
+
+    source: str
+    text: str
+    path: str | None = None
+    line: int | None = None
+
+
+# --- the catalogue -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A finding that somebody accepted, until a date (inclusive, UTC)."""
+
+    check: str
+    reason: str
+    owner: str
+    until: date
+    location: Location
+    service: str | None = None
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One active health question as declared: `http`, `tcp`, ...; `options` are that kind's own keys, checked."""
+
+    kind: str
+    options: Mapping[str, object]
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Where a service's metrics are: its own endpoint, or the name of the exporter that speaks for it."""
+
+    port: int | None = None
+    path: str = "/metrics"
+    exporter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """A service that is down on purpose until a date (inclusive, UTC)."""
+
+    until: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One service as the catalogue declares it. `lines`: the line of each key that stands in the file."""
+
+    name: str
+    location: Location
+    lines: Mapping[str, int]
+    title: str | None = None
+    category: str | None = None
+    tier: str | None = None
+    criticality: Criticality = Criticality.STANDARD
+    owner: str | None = None
+    runbook: str | None = None
+    image: str | None = None
+    ports: tuple[int, ...] = ()
+    replicas: int | None = None
+    environments: tuple[str, ...] | None = None  # None: all
+    lifecycle: Lifecycle = Lifecycle.DAEMON
+    depends_on: tuple[str, ...] = ()
+    implementation: str | None = None
+    probes: tuple[Probe, ...] = ()
+    memory_limit: int | None = None  # bytes
+    cpu_limit: float | None = None  # cores
+    availability: float | None = None  # percent
+    latency: float | None = None  # seconds
+    waivers: tuple[Waiver, ...] = ()
+    aliases: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    maintenance: Maintenance | None = None
+    address: str | None = None
+    command: str | None = None
+    schedule: str | None = None
+    component: str | None = None
+    metrics: Metrics | None = None
+    identity_service: str | None = None
+    identity_version: str | None = None
+    embedded_in: str | None = None
+
+    def place(self, key: str) -> Location:
+        """Where `key` is written, else where the entry begins."""
+        return Location(self.location.path, self.lines.get(key, self.location.line))
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSpec:
+    """One deployment as the catalogue describes it. Paths as written, relative to the catalogue's directory."""
+
+    name: str
+    location: Location
+    compose: tuple[str, ...] = ()  # (): Compose's own discovery
+    project: str | None = None
+    profiles: tuple[str, ...] = ()
+    env_file: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    docker: tuple[str, ...] = ()
+    docker_scope: str = "project"  # or "engine"
+    prometheus_config: str | None = None
+    prometheus_url: str | None = None
+    alertmanager_config: str | None = None
+    alertmanager_url: str | None = None
+    grafana_dashboards: tuple[str, ...] = ()
+    grafana_url: str | None = None
+    grafana_token_env: str | None = None
+    loki_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Where services of a tier may stand."""
+
+    name: str
+    networks: tuple[str, ...] = ()
+    publish: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckConfig:
+    """What the catalogue sets for one check."""
+
+    check: str
+    location: Location
+    severity: Severity | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The declared service catalogue of one system. `directory` is where its relative paths begin ("" = the root)."""
+
+    path: str
+    directory: str
+    system: str | None
+    environments: tuple[EnvironmentSpec, ...]
+    entries: tuple[Entry, ...]
+    documents: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+    required: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # criticality -> rungs
+    tiers: tuple[Tier, ...] = ()
+    tier_order: tuple[str, ...] = ()
+    shared_networks: tuple[str, ...] = ()
+    shared_settings: tuple[str, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    checks: tuple[CheckConfig, ...] = ()
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+
+# --- knowledge -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultProbe:
+    """How a known component is asked whether it works."""
+
+    kind: str  # http, tcp
+    port: int
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """A finding that belongs to a component's nature; it is shown as info."""
+
+    check: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A product that the knowledge base knows. `images` are repository paths without registry and tag."""
+
+    key: str
+    title: str
+    kind: str
+    images: tuple[str, ...]
+    names: tuple[str, ...] = ()  # other words for it, in documents and host names
+    ports: tuple[int, ...] = ()
+    metrics: Metrics | None = None  # own endpoint, or `exporter` = key of the component that speaks for it
+    exporter_of: tuple[str, ...] = ()  # for an exporter: keys of the components that it speaks for
+    backing: bool = False  # datastore, broker or exporter: no service of its own in a count
+    config_files: tuple[str, ...] = ()  # glob patterns of its configuration file in a tree
+    log_path: str | None = None
+    probe: DefaultProbe | None = None
+    replaced_by: str | None = None  # retired or renamed: what to use instead
+    slow_start: bool = False
+    expects: tuple[Expect, ...] = ()
+
+
+# --- Compose -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One published port. `published` is text: it may be a range, and None or "0" is a random one."""
+
+    target: int
+    published: str | None = None
+    host_ip: str | None = None
+    protocol: str = "tcp"
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Another program's address found in a value, without user, password, path or query."""
+
+    host: str
+    port: int | None = None
+    scheme: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One environment variable: its name and what kind of value it has, never the value.
+
+    kind: empty, literal, reference (a plain `${X}`), address, secret, default-secret.
+    """
+
+    name: str
+    kind: str
+    location: Location | None = None
+    default: str | None = None  # for default-secret: the well-known public word, such as `changeme`
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A host that a definition or a configuration names. `where` says in what, e.g. "variable `DB_URL`"."""
+
+    address: Address
+    where: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mount of a definition. `source` is a path relative to the root for binds inside it, else as written."""
+
+    kind: str  # bind, volume, tmpfs
+    target: str
+    source: str | None = None
+    read_only: bool = False
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """One edge of `depends_on`, implied ones included."""
+
+    service: str
+    condition: str = "service_started"
+    required: bool = True
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """A health check as composed, without its command (which may hold a secret). `kind`: CMD, CMD-SHELL or NONE."""
+
+    kind: str | None
+    disabled: bool = False
+    interval: float | None = None
+    timeout: float | None = None
+    retries: int | None = None
+    start_period: float | None = None
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One service of an environment's merged Compose model.
+
+    `lines`: dotted field (`image`, `restart`, `environment.DB_URL`, `ports.0`) -> the line that decided it.
+    """
+
+    name: str
+    environment: str
+    location: Location
+    lines: Mapping[str, Location] = field(default_factory=dict)
+    image: str | None = None
+    build: bool = False
+    container_name: str | None = None
+    ports: tuple[Port, ...] = ()
+    expose: tuple[int, ...] = ()
+    variables: tuple[Variable, ...] = ()
+    references: tuple[Reference, ...] = ()
+    networks: tuple[str, ...] = ()
+    network_aliases: tuple[str, ...] = ()
+    network_mode: str | None = None
+    mounts: tuple[Mount, ...] = ()
+    depends_on: tuple[Dependency, ...] = ()
+    healthcheck: HealthCheck | None = None
+    restart: str | None = None
+    replicas: int = 1
+    profiles: tuple[str, ...] = ()
+    active: bool = True
+    memory_limit: int | None = None
+    cpu_limit: float | None = None
+    pids_limit: int | None = None
+    logging_driver: str | None = None
+
+    def place(self, *fields: str) -> Location:
+        """Where the first of `fields` that is written was decided, else where the service begins."""
+        return next((self.lines[name] for name in fields if name in self.lines), self.location)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a parser has to say of a file without refusing it. `check` is the id of the check that reports it.
+
+    `fatal`: the evidence could not be composed at all, so the report is incomplete.
+    """
+
+    check: str
+    message: str
+    location: Location
+    help: str | None = None
+    service: str | None = None
+    environment: str | None = None
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One environment's merged Compose model. `name` is Compose's project name."""
+
+    environment: str
+    name: str | None
+    files: tuple[str, ...]
+    definitions: tuple[Definition, ...] = ()
+    networks: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+
+# --- what runs -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container as the engine shows it. Labels, names, health output are claims, cut and cleaned at the source."""
+
+    id: str
+    name: str
+    environment: str
+    image: str  # as asked for when it was created
+    state: str  # created, running, paused, restarting, removing, exited, dead
+    image_id: str | None = None
+    status: str | None = None  # the engine's own words, e.g. "Up 3 minutes (healthy)"
+    health: str = "none"  # healthy, unhealthy, starting, none, unknown
+    health_output: str | None = None
+    exit_code: int | None = None
+    oom_killed: bool = False
+    restarts: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    project: str | None = None  # Compose project or Swarm stack label
+    service: str | None = None  # Compose service label
+    number: int | None = None
+    oneoff: bool = False
+    config_files: tuple[str, ...] = ()
+    working_dir: str | None = None
+    networks: tuple[str, ...] = ()
+    ports: tuple[Port, ...] = ()
+    memory_limit: int | None = None
+    memory_usage: int | None = None
+    killed: bool | None = None  # a `kill` was seen before its `die`; None: no events were read
+    unread: str | None = None  # why the details could not be read, when they could not
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listening TCP port of a host process."""
+
+    environment: str
+    port: int
+    address: str
+    pid: int | None = None
+    process: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What one probe found. outcome: success, failure, unknown (the target cannot be reached from here)."""
+
+    service: str
+    environment: str
+    kind: str
+    target: str  # without user, password or query
+    outcome: str
+    reason: str | None = None
+    duration: float | None = None  # seconds
+    taken_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An active alert of Alertmanager."""
+
+    environment: str
+    name: str
+    state: str  # active, suppressed
+    severity: str | None = None
+    service: str | None = None
+    summary: str | None = None
+    starts_at: datetime | None = None
+
+
+# --- monitoring configuration, documents, code ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ScrapeTarget:
+    """One static target of a scrape job."""
+
+    environment: str
+    job: str
+    address: Address
+    location: Location
+    metrics_path: str = "/metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class ScrapeJob:
+    """One scrape job. `discovery` names the mechanisms whose targets a file does not show, e.g. `file_sd_configs`."""
+
+    environment: str
+    name: str
+    location: Location
+    targets: tuple[ScrapeTarget, ...] = ()
+    discovery: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRule:
+    """One alerting rule."""
+
+    name: str
+    expr: str
+    location: Location
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RulePattern:
+    """One line of `rule_files`. `files` are the matches in the tree; None: the path cannot be followed to the tree."""
+
+    pattern: str
+    location: Location
+    files: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusConfig:
+    """A Prometheus configuration file of an environment."""
+
+    environment: str
+    path: str
+    jobs: tuple[ScrapeJob, ...] = ()
+    rule_patterns: tuple[RulePattern, ...] = ()
+    rules: tuple[AlertRule, ...] = ()
+    alerting: Location | None = None  # the `alerting:` section
+    alertmanagers: tuple[ScrapeTarget, ...] = ()
+    alertmanager_discovery: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CountClaim:
+    """A number of services that a document claims. `category` is the word before "services", when it has one."""
+
+    text: str
+    number: int
+    at_least: bool
+    location: Location
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListItem:
+    """One entry of a list or table of services."""
+
+    text: str
+    location: Location
+    ports: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceList:
+    """A list or table of services in a document."""
+
+    title: str | None
+    location: Location
+    items: tuple[ListItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What one document claims."""
+
+    path: str
+    counts: tuple[CountClaim, ...] = ()
+    lists: tuple[ServiceList, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """A part of an implementation that is a stub. kind: not-implemented, empty, logs-only."""
+
+    kind: str
+    text: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Implementation:
+    """The code that an entry names as its own. `references` are the outside addresses that it uses."""
+
+    service: str
+    path: str
+    exists: bool
+    location: Location
+    placeholders: tuple[Placeholder, ...] = ()
+    references: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentConfig:
+    """A configuration file of a known component that stands in the tree. `component` is the knowledge base's key."""
+
+    component: str
+    location: Location
+
+
+# --- the snapshot's own bookkeeping --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """How reading one source went. state: ok, failed, stale, not_asked. `name` is unique in the environment."""
+
+    name: str
+    state: str
+    detail: str | None = None
+    environment: str | None = None  # None: one for all environments
+    duration: float | None = None  # seconds
+    taken_at: datetime | None = None
+
+
+# --- the report ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem stamped with everything that a reader, a gate or a store needs."""
+
+    check: str
+    severity: Severity
+    service: str | None
+    environment: str | None
+    message: str
+    fix: str
+    locations: tuple[Location, ...]
+    evidence: tuple[Evidence, ...]
+    fingerprint: str
+    waiver: Waiver | None = None
+    baselined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One rung of one service. `required` by the service's criticality, whatever is known of it."""
+
+    state: RungState
+    required: bool
+    reason: str | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReport:
+    """One service of one environment. coverage and assessed: 0 to 1, or None where nothing is required."""
+
+    name: str
+    environment: str
+    category: str | None
+    tier: str | None
+    criticality: Criticality
+    owner: str | None
+    declared: bool
+    verdict: Verdict
+    coverage: float | None
+    assessed: float | None
+    rungs: Mapping[str, Rung]
+    title: str | None = None
+    health: str = "unknown"  # Docker's word
+    containers: tuple[str, ...] = ()
+    memory_bytes: int | None = None
+    memory_limit_bytes: int | None = None
+    response_seconds: float | None = None
+    last_check: datetime | None = None
+    reasons: tuple[str, ...] = ()  # what the verdict stands on
+
+
+@dataclass(frozen=True, slots=True)
+class CheckTally:
+    """How one check went: counts of subjects; `skipped` and `error` say why it did not run or end."""
+
+    id: str
+    passed: int = 0
+    failed: int = 0
+    skipped: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Open findings by severity; waived and baselined ones are counted apart."""
+
+    critical: int = 0
+    warning: int = 0
+    info: int = 0
+    waived: int = 0
+    baselined: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one snapshot shows. `environment` is None when several were audited."""
+
+    taken_at: datetime
+    environment: str | None
+    environments: tuple[str, ...]
+    complete: bool
+    sources: tuple[SourceState, ...]
+    coverage: float | None
+    assessed: float | None
+    summary: Summary
+    services: tuple[ServiceReport, ...]
+    findings: tuple[Finding, ...]
+    checks: tuple[CheckTally, ...]
+    system: str | None = None
+    files: tuple[str, ...] = ()  # what was read
+    alerts: tuple[Alert, ...] = ()
+    notes: tuple[str, ...] = ()  # paid-off baseline entries and the like
