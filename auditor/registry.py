@@ -1,0 +1,154 @@
+"""The checks: registered by a decorator under the type that they judge, found by import, explained by docstring."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from auditor.model import Evidence, Location, Severity
+
+if TYPE_CHECKING:
+    from auditor.inventory import Snapshot
+
+
+class ByCriticality:
+    """The severity of a check that is critical on a critical service, and a warning elsewhere."""
+
+    def __repr__(self) -> str:
+        return "critical when the service is critical, else warning"
+
+
+BY_CRITICALITY: Final = ByCriticality()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a check yields; the engine stamps it into a finding.
+
+    `service` and `environment` default to the subject's own. `key` tells apart problems of one check on one service and
+    must survive reordering, reformatting and renaming of files. Problems with the same `cause` in one environment are
+    one finding, whose check comes first in the engine's order.
+    """
+
+    message: str
+    locations: tuple[Location, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    service: str | None = None
+    environment: str | None = None
+    key: str = ""
+    field: str | None = None  # for waivers with field scope
+    cause: str | None = None
+    severity: Severity | None = None
+    fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One registered check."""
+
+    id: str
+    theme: str
+    subject: type
+    severity: Severity | ByCriticality
+    fix: str
+    needs: tuple[str, ...]
+    formerly: tuple[str, ...]
+    doc: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    run: Callable[..., Iterator[Problem]] = field(repr=False, default=lambda *_: iter(()))
+
+    @property
+    def summary(self) -> str:
+        """The docstring's first line."""
+        return self.doc.splitlines()[0]
+
+
+S = TypeVar("S")
+Run = Callable[..., Iterator[Problem]]
+_registered: dict[str, Check] = {}
+
+
+def check(
+    subject: type[S],
+    severity: Severity | ByCriticality,
+    *,
+    fix: str,
+    needs: tuple[str, ...] = (),
+    formerly: tuple[str, ...] = (),
+) -> Callable[[Callable[..., Iterator[Problem]]], Callable[..., Iterator[Problem]]]:
+    """Register a generator `(subject, snapshot, *, option=default)` as the check that its name spells.
+
+    `needs` are the sources without which it would guess: where one of them failed the check is skipped with the reason.
+    """
+
+    def register(run: Run) -> Run:
+        name = run.__name__.replace("_", "-")
+        if name in _registered and _registered[name].run is not run:
+            raise ValueError(f"two checks are called `{name}`")
+        options = {
+            key: parameter.default
+            for key, parameter in inspect.signature(run).parameters.items()
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        }
+        theme = run.__module__.rpartition(".")[2]
+        doc = inspect.cleandoc(run.__doc__ or "")
+        _registered[name] = Check(name, theme, subject, severity, fix, needs, formerly, doc, options, run)
+        return run
+
+    return register
+
+
+@cache
+def checks() -> Mapping[str, Check]:
+    """All checks by id, in order of theme and id; importing the modules of `auditor.checks` registers them."""
+    from auditor import checks as package
+
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    return dict(sorted(_registered.items(), key=lambda item: (item[1].theme, item[0])))
+
+
+def formerly() -> dict[str, str]:
+    """Earlier names of checks -> the names they have now."""
+    return {old: item.id for item in checks().values() for old in item.formerly}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A check's docstring in its parts. `bad` and `good` are YAML texts: the planes of a small project."""
+
+    summary: str
+    why: str
+    bad: str
+    good: str
+
+
+_EXAMPLE = re.compile(r"^(Bad|Good):\s*$", re.MULTILINE)
+
+
+def explain(item: Check) -> Explanation:
+    """The parts of a check's documentation. Raises ValueError where the docstring lacks one."""
+    parts = _EXAMPLE.split(item.doc)
+    if len(parts) != 5 or parts[1] != "Bad" or parts[3] != "Good":
+        raise ValueError(f"the docstring of `{item.id}` needs one `Bad:` and one `Good:` example")
+    summary, _, why = parts[0].strip().partition("\n")
+    return Explanation(summary, inspect.cleandoc(why).strip(), _dedent(parts[2]), _dedent(parts[4]))
+
+
+def _dedent(text: str) -> str:
+    return inspect.cleandoc("\n" + text.strip("\n")).strip() + "\n"
+
+
+def modules() -> tuple[ModuleType, ...]:
+    """The modules that hold checks: one a theme."""
+    return tuple({item.theme: importlib.import_module(item.run.__module__) for item in checks().values()}.values())
+
+
+SnapshotLike = Any  # the engine passes an `auditor.inventory.Snapshot`; named here to keep imports one way
