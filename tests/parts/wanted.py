@@ -1,0 +1,79 @@
+"""The components that tests may ask for: how each is called, how old it may be, which Debian packages bring it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A program. One on PATH below `oldest`, or not linked statically where that is wanted, is passed over."""
+
+    bundle: str
+    program: str  # below the tree that the bundle is unpacked into
+    commands: tuple[str, ...]  # what it may be called on PATH
+    oldest: tuple[int, ...] = (0,)
+    version: tuple[str, ...] = ("--version",)
+    static: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Debian packages that are unpacked into one tree.
+
+    `newer`: these packages alone, from a newer Debian than the machine's; their programs are written in Go and
+    need little else. Otherwise the machine's own Debian, with every dependency that the machine lacks.
+    """
+
+    packages: tuple[str, ...]
+    newer: bool = False
+
+
+BUNDLES = {
+    "monitoring": Bundle(
+        (
+            "prometheus",
+            "promtool",
+            "prometheus-alertmanager",
+            "prometheus-node-exporter",
+            "prometheus-blackbox-exporter",
+            "docker-compose",
+        ),
+        newer=True,
+    ),
+    "engine": Bundle(("docker.io", "containerd", "runc", "iptables", "busybox-static", "redis-server")),
+    "browser": Bundle(("chromium", "fontconfig-config", "fonts-dejavu-core", "fonts-liberation")),
+}
+
+PARTS = {
+    "prometheus": Part("monitoring", "usr/bin/prometheus", ("prometheus",), oldest=(3,)),
+    "promtool": Part("monitoring", "usr/bin/promtool", ("promtool",), oldest=(3,)),
+    "alertmanager": Part(
+        "monitoring",
+        "usr/bin/prometheus-alertmanager",
+        ("alertmanager", "prometheus-alertmanager"),
+        oldest=(0, 27),
+    ),
+    "amtool": Part("monitoring", "usr/bin/amtool", ("amtool",), oldest=(0, 27)),
+    "node-exporter": Part(
+        "monitoring", "usr/bin/prometheus-node-exporter", ("node_exporter", "prometheus-node-exporter")
+    ),
+    "blackbox-exporter": Part(
+        "monitoring",
+        "usr/bin/prometheus-blackbox-exporter",
+        ("blackbox_exporter", "prometheus-blackbox-exporter"),
+    ),
+    "docker-compose": Part(
+        "monitoring",
+        "usr/libexec/docker/cli-plugins/docker-compose",
+        ("docker-compose",),
+        oldest=(2, 30),
+        version=("version",),
+    ),
+    "dockerd": Part("engine", "usr/sbin/dockerd", ("dockerd",)),
+    "busybox": Part("engine", "bin/busybox", ("busybox",), version=("--help",), static=True),
+    "redis-server": Part("engine", "usr/bin/redis-server", ("redis-server",)),
+    "chromium": Part(
+        "browser", "usr/lib/chromium/chromium", ("chromium", "chromium-browser", "google-chrome"), oldest=(100,)
+    ),
+}
