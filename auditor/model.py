@@ -488,6 +488,7 @@ class ProbeResult:
     reason: str | None = None
     duration: float | None = None  # seconds
     taken_at: datetime | None = None
+    slow: bool = False  # it answered rightly, but later than `expect.max_latency`
 
 
 @dataclass(frozen=True, slots=True)
