@@ -1,0 +1,1 @@
+"""The platform's backend: API, workers and the services that they share."""
