@@ -741,3 +741,7 @@ class Report:
     files: tuple[str, ...] = ()  # what was read
     alerts: tuple[Alert, ...] = ()
     notes: tuple[str, ...] = ()  # paid-off baseline entries and the like
+    duration: float | None = None  # seconds that the scan took
+    probes: tuple[ProbeResult, ...] = ()
+    containers: tuple[Container, ...] = ()
+    waivers: tuple[Waiver, ...] = ()  # every one that the catalogue writes down
