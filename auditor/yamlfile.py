@@ -192,9 +192,27 @@ def _decode(data: bytes, path: str) -> str:
 
 def _events(text: str) -> Callable[[], Event]:
     """The function that gives the next event; PyYAML's own parser where it was built without libyaml."""
-    parser: Any = yaml.CSafeLoader(text) if yaml.__with_libyaml__ else yaml.SafeLoader(text)
+    if not yaml.__with_libyaml__:
+        return _checked(yaml.SafeLoader(text))
+    parser: Any = yaml.CSafeLoader(text)
     events: Callable[[], Event] = parser.get_event
     return events
+
+
+def _checked(parser: Any) -> Callable[[], Event]:
+    """PyYAML's own events, refusing the escapes that libyaml refuses."""
+
+    def following() -> Event:
+        mark = parser.get_mark()
+        try:
+            event: Event = parser.get_event()
+            if event.__class__ is ScalarEvent:
+                event.value.encode()
+        except (ValueError, OverflowError):
+            raise yaml.MarkedYAMLError(problem="invalid escape of a character", problem_mark=mark) from None
+        return event
+
+    return following
 
 
 _ADVICE = (
