@@ -61,7 +61,7 @@ def missing(name: str) -> str:
 def version(name: str) -> str | None:
     """The version that the program says of itself, or None if it is not here."""
     program = present(name)
-    return program and _version(program, PARTS[name].version)
+    return _version(program, PARTS[name].version) if program else None
 
 
 _faults: dict[str, str] = {}
