@@ -1,0 +1,350 @@
+"""Runs the checks over a snapshot and stamps what they find; one cause is one finding."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from auditor import ladder
+from auditor.inventory import Service, Snapshot, WaiverUse
+from auditor.model import (
+    CheckTally,
+    Criticality,
+    Evidence,
+    Finding,
+    Location,
+    Report,
+    ServiceReport,
+    Severity,
+    SourceState,
+    Summary,
+    Waiver,
+)
+from auditor.policy import Policy, covers
+from auditor.registry import BY_CRITICALITY, Check, Problem
+
+# Of several checks that saw the same cause, the one that says most. What loses becomes evidence of the winner.
+PRECEDENCE = (
+    "undefined-dependency",
+    "duplicate-container-name",
+    "duplicate-key",
+    "invalid-compose",
+    "composed-elsewhere",
+    "configured-not-deployed",
+    "implemented-not-deployed",
+    "referenced-not-deployed",
+    "external-only",
+    "declared-not-composed",
+    "alertmanager-missing",
+    "exporter-missing",
+    "log-shipper-missing",
+    "claimed-not-composed",
+    "phantom-target",
+    "not-scraped",
+    "alertmanager-not-connected",
+    "oom-killed",
+    "exited-with-error",
+    "port-taken",
+    "composed-not-running",
+    "unhealthy-service",
+    "running-not-declared",
+    "running-not-composed",
+    "default-secret",
+    "secret-in-environment",
+)
+_ORDER = {name: rank for rank, name in enumerate(PRECEDENCE)}
+_SEVERITY_RANK = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
+CRITICAL_CAP = 0.99  # coverage of a service with a critical finding
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A finding on its way: with what grouping and waiving still need."""
+
+    finding: Finding
+    cause: str | None
+    field: str | None
+
+
+def audit(snapshot: Snapshot, policy: Policy) -> Report:
+    """The report of a snapshot. Pure: the same snapshot and policy give the same report."""
+    tallies: dict[str, CheckTally] = {}
+    found: list[_Found] = []
+    for check in policy.checks:
+        if check.subject is not WaiverUse:
+            found += _run(check, snapshot, policy, snapshot.subjects(check.subject), tallies)
+    found = _waive(_merge(found), snapshot)
+    uses = _waiver_uses(found, snapshot)
+    for check in policy.checks:
+        if check.subject is WaiverUse:
+            found += _run(check, snapshot, policy, uses, tallies)
+    findings = tuple(sorted(_baselined((item.finding for item in found), policy), key=_sort_key))
+    services, total = _services(snapshot, findings)
+    return Report(
+        taken_at=snapshot.taken_at,
+        environment=snapshot.environments[0] if len(snapshot.environments) == 1 else None,
+        environments=snapshot.environments,
+        complete=_complete(snapshot, tallies.values()),
+        sources=snapshot.sources,
+        coverage=_capped(total.coverage, findings),
+        assessed=total.assessment,
+        summary=_summary(findings),
+        services=services,
+        findings=findings,
+        checks=tuple(sorted(tallies.values(), key=lambda tally: tally.id)),
+        system=snapshot.catalogue.system if snapshot.catalogue else None,
+        files=snapshot.files,
+        alerts=snapshot.alerts,
+        notes=_paid_off(findings, policy),
+    )
+
+
+# --- running checks ----------------------------------------------------------------------------------------------
+
+
+def _run(
+    check: Check, snapshot: Snapshot, policy: Policy, subjects: Sequence[object], tallies: dict[str, CheckTally]
+) -> list[_Found]:
+    options = policy.options.get(check.id, {})
+    found: list[_Found] = []
+    passed = failed = 0
+    skipped: list[str] = []
+    for subject in subjects:
+        environment = getattr(subject, "environment", None)
+        reason = _skip(check, snapshot, environment)
+        if reason:
+            skipped.append(reason)
+            continue
+        try:
+            problems = list(check.run(subject, snapshot, **options))
+        except Exception as error:  # a crash of one check must hide no other
+            tallies[check.id] = CheckTally(check.id, passed, failed, error=f"{type(error).__name__}: {error}"[:300])
+            return found
+        passed += not problems
+        failed += bool(problems)
+        found += [_stamp(check, problem, subject, snapshot, policy) for problem in problems]
+    why = next(iter(skipped), None) if not passed and not failed else None
+    if not subjects:
+        why = next((r for name in snapshot.environments if (r := _skip(check, snapshot, name))), None)
+    tallies[check.id] = CheckTally(check.id, passed, failed, skipped=why)
+    return found
+
+
+def _skip(check: Check, snapshot: Snapshot, environment: str | None) -> str | None:
+    """Why a check cannot judge, or None. A subject without environment asks for the judged environments' sources."""
+    environments = [environment] if environment else snapshot.environments
+    for need in check.needs:
+        if need == "catalogue":
+            if snapshot.catalogue is None:
+                return "catalogue: not asked"
+            continue
+        states = [snapshot.source(need, name) for name in environments]
+        if not any(state.state == "ok" for state in states):
+            state = states[0] if states else SourceState(need, "not_asked")
+            return f"{need}: {'not asked' if state.state == 'not_asked' else state.detail or state.state}"
+    return None
+
+
+def _stamp(check: Check, problem: Problem, subject: object, snapshot: Snapshot, policy: Policy) -> _Found:
+    environment = problem.environment or getattr(subject, "environment", None)
+    name = problem.service or _service_name(subject, environment, snapshot)
+    service = snapshot.service(environment, name) if environment and name else None
+    severity = policy.severities.get(check.id) or problem.severity or _severity(check, service)
+    expected = _expected(check.id, service)
+    evidence = problem.evidence
+    if expected and severity is not Severity.INFO:
+        severity = Severity.INFO
+        evidence = (*evidence, Evidence("knowledge", expected))
+    finding = Finding(
+        check=check.id,
+        severity=severity,
+        service=name,
+        environment=environment,
+        message=problem.message,
+        fix=problem.fix or check.fix,
+        locations=problem.locations or _default_location(subject),
+        evidence=evidence,
+        fingerprint=fingerprint(check.id, environment, name, problem.key),
+    )
+    return _Found(finding, problem.cause, problem.field)
+
+
+def _service_name(subject: object, environment: str | None, snapshot: Snapshot) -> str | None:
+    if isinstance(subject, Service):
+        return subject.name
+    name = getattr(subject, "service", None) or getattr(subject, "name", None)
+    if not isinstance(name, str) or environment is None:
+        return name if isinstance(name, str) and hasattr(subject, "criticality") else None
+    return snapshot.known_as(environment, name) if _names_a_service(subject) else None
+
+
+def _names_a_service(subject: object) -> bool:
+    return type(subject).__name__ in ("Definition", "Container", "Fault")
+
+
+def _default_location(subject: object) -> tuple[Location, ...]:
+    location = getattr(subject, "location", None)
+    return (location,) if isinstance(location, Location) else ()
+
+
+def _severity(check: Check, service: Service | None) -> Severity:
+    if check.severity is BY_CRITICALITY:
+        critical = service is not None and service.criticality is Criticality.CRITICAL
+        return Severity.CRITICAL if critical else Severity.WARNING
+    return Severity(str(check.severity))
+
+
+def _expected(check: str, service: Service | None) -> str | None:
+    component = service.component if service else None
+    if component is None:
+        return None
+    return next((item.reason for item in component.expects if item.check == check), None)
+
+
+def fingerprint(check: str, environment: str | None, service: str | None, key: str) -> str:
+    """32 hex digits that say "the same problem": no path, no line, no wording."""
+    text = "\0".join((check, environment or "", service or "", key))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+# --- one cause, one finding --------------------------------------------------------------------------------------
+
+
+def _merge(found: Iterable[_Found]) -> list[_Found]:
+    groups: dict[tuple[str | None, str], list[_Found]] = defaultdict(list)
+    alone: list[_Found] = []
+    for item in found:
+        if item.cause is None:
+            alone.append(item)
+        else:
+            groups[item.finding.environment, item.cause].append(item)
+    return alone + [_winner(group) for group in groups.values()]
+
+
+def _winner(group: list[_Found]) -> _Found:
+    first, *rest = sorted(group, key=lambda item: _ORDER.get(item.finding.check, len(_ORDER)))
+    if not rest:
+        return first
+    evidence = [*first.finding.evidence]
+    locations = [*first.finding.locations]
+    for loser in rest:
+        finding = loser.finding
+        place = finding.locations[0] if finding.locations else None
+        said = Evidence(finding.check, finding.message, place.path if place else None, place.line if place else None)
+        evidence += [said, *finding.evidence]
+        locations += [location for location in finding.locations if location not in locations]
+    severity = min((item.finding.severity for item in group), key=_SEVERITY_RANK.__getitem__)
+    distinct = tuple(dict.fromkeys(evidence))
+    merged = replace(first.finding, evidence=distinct, locations=tuple(locations), severity=severity)
+    return replace(first, finding=merged)
+
+
+# --- waivers and baseline ----------------------------------------------------------------------------------------
+
+
+def _all_waivers(snapshot: Snapshot) -> tuple[Waiver, ...]:
+    if snapshot.catalogue is None:
+        return ()
+    of_entries = (waiver for entry in snapshot.catalogue.entries for waiver in entry.waivers)
+    return (*of_entries, *snapshot.catalogue.waivers)
+
+
+def _waive(found: list[_Found], snapshot: Snapshot) -> list[_Found]:
+    today = snapshot.taken_at.date()
+    valid = [waiver for waiver in _all_waivers(snapshot) if waiver.until >= today]
+    return [_waived(item, valid) for item in found]
+
+
+def _waived(item: _Found, waivers: list[Waiver]) -> _Found:
+    waiver = next((w for w in waivers if covers(w, item.finding, item.field)), None)
+    return replace(item, finding=replace(item.finding, waiver=waiver)) if waiver else item
+
+
+def _waiver_uses(found: list[_Found], snapshot: Snapshot) -> tuple[WaiverUse, ...]:
+    used: Mapping[int, int] = defaultdict(int, _counted(id(item.finding.waiver) for item in found))
+    return tuple(WaiverUse(waiver, used[id(waiver)]) for waiver in _all_waivers(snapshot))
+
+
+def _counted(keys: Iterable[int]) -> dict[int, int]:
+    counts: dict[int, int] = {}
+    for key in keys:
+        counts[key] = counts.get(key, 0) + 1
+    return counts
+
+
+def _baselined(findings: Iterable[Finding], policy: Policy) -> Iterator[Finding]:
+    known = policy.baseline or frozenset()
+    for finding in findings:
+        yield replace(finding, baselined=True) if finding.fingerprint in known else finding
+
+
+def _paid_off(findings: tuple[Finding, ...], policy: Policy) -> tuple[str, ...]:
+    if not policy.baseline:
+        return ()
+    gone = len(policy.baseline - {finding.fingerprint for finding in findings})
+    if not gone:
+        return ()
+    return (f"{gone} of {len(policy.baseline)} baseline entries are paid off and can be removed from the file",)
+
+
+# --- sums --------------------------------------------------------------------------------------------------------
+
+
+def _sort_key(finding: Finding) -> tuple[object, ...]:
+    place = finding.locations[0] if finding.locations else Location("", 0)
+    return (
+        _SEVERITY_RANK[finding.severity],
+        finding.environment or "",
+        finding.service or "",
+        finding.check,
+        place.path,
+        place.line or 0,
+        finding.message,
+    )
+
+
+def _summary(findings: tuple[Finding, ...]) -> Summary:
+    counts = dict.fromkeys(Severity, 0)
+    waived = baselined = 0
+    for finding in findings:
+        if finding.waiver:
+            waived += 1
+        elif finding.baselined:
+            baselined += 1
+        else:
+            counts[finding.severity] += 1
+    return Summary(counts[Severity.CRITICAL], counts[Severity.WARNING], counts[Severity.INFO], waived, baselined)
+
+
+def _services(snapshot: Snapshot, findings: tuple[Finding, ...]) -> tuple[tuple[ServiceReport, ...], ladder.Count]:
+    critical = {
+        (finding.environment, finding.service)
+        for finding in findings
+        if finding.severity is Severity.CRITICAL and finding.waiver is None and not finding.baselined
+    }
+    reports = []
+    total = ladder.Count()
+    for service in snapshot.services:
+        described, counted = ladder.describe(service, snapshot)
+        total = total + counted
+        if (service.environment, service.name) in critical and described.coverage is not None:
+            described = replace(described, coverage=min(described.coverage, CRITICAL_CAP))
+        reports.append(described)
+    return tuple(reports), total
+
+
+def _capped(coverage: float | None, findings: tuple[Finding, ...]) -> float | None:
+    if coverage is None:
+        return None
+    open_critical = any(
+        finding.severity is Severity.CRITICAL and not finding.waiver and not finding.baselined for finding in findings
+    )
+    return min(coverage, CRITICAL_CAP) if open_critical else coverage
+
+
+def _complete(snapshot: Snapshot, tallies: Iterable[CheckTally]) -> bool:
+    return all(state.state not in ("failed", "stale") for state in snapshot.sources) and not any(
+        tally.error for tally in tallies
+    )

@@ -1,0 +1,471 @@
+"""Joins the facts of one moment by service: the snapshot that every check and every rung looks at."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from auditor import knowledge
+from auditor.model import (
+    Alert,
+    Catalogue,
+    Component,
+    ComponentConfig,
+    Container,
+    Criticality,
+    Definition,
+    Document,
+    Entry,
+    EnvironmentSpec,
+    Fault,
+    Implementation,
+    Lifecycle,
+    Listener,
+    ListItem,
+    Location,
+    ProbeResult,
+    Project,
+    PrometheusConfig,
+    Reference,
+    ScrapeTarget,
+    SourceState,
+    Waiver,
+)
+from auditor.words import longest, normal
+
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1", "::"})  # noqa: S104  compared, never bound
+HOST_MACHINE = frozenset({"host.docker.internal", "gateway.docker.internal", "host-gateway"})
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service of one environment, with everything that is known of it."""
+
+    name: str
+    environment: str
+    entry: Entry | None = None
+    definition: Definition | None = None
+    containers: tuple[Container, ...] = ()
+    component: Component | None = None
+    host: str | None = None  # for an embedded service: the service that it is part of
+
+    @property
+    def criticality(self) -> Criticality:
+        return self.entry.criticality if self.entry else Criticality.STANDARD
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        return self.entry.lifecycle if self.entry else Lifecycle.DAEMON
+
+    @property
+    def location(self) -> Location | None:
+        """Where it is declared, else where it is composed."""
+        if self.entry:
+            return self.entry.location
+        return self.definition.location if self.definition else None
+
+
+@dataclass(frozen=True, slots=True)
+class WaiverUse:
+    """A waiver and how many findings of this audit it covered."""
+
+    waiver: Waiver
+    used: int
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """All facts of one moment. `environments` are those that are judged; the files of the others are read too."""
+
+    taken_at: datetime
+    environments: tuple[str, ...]
+    catalogue: Catalogue | None = None
+    components: tuple[Component, ...] = ()
+    sources: tuple[SourceState, ...] = ()
+    projects: tuple[Project, ...] = ()
+    containers: tuple[Container, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    prometheus: tuple[PrometheusConfig, ...] = ()
+    documents: tuple[Document, ...] = ()
+    implementations: tuple[Implementation, ...] = ()
+    component_configs: tuple[ComponentConfig, ...] = ()
+    probes: tuple[ProbeResult, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    absent_files: tuple[str, ...] = ()  # files that the catalogue names (runbooks) and the tree lacks
+    faults: tuple[Fault, ...] = ()  # of files that belong to no environment's Compose model
+    files: tuple[str, ...] = ()
+
+    # --- sources ---------------------------------------------------------------------------------------------
+
+    def source(self, name: str, environment: str | None = None) -> SourceState:
+        """How reading the source `name` went: the worst of its parts, or not asked."""
+        parts = [
+            state
+            for state in self.sources
+            if state.name.partition(":")[0] == name and state.environment in (None, environment)
+        ]
+        order = ("failed", "stale", "ok", "not_asked")
+        return min(parts, key=lambda state: order.index(state.state), default=SourceState(name, "not_asked"))
+
+    # --- services --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def services(self) -> tuple[Service, ...]:
+        """Every service of the judged environments: declared ones first, in the catalogue's order."""
+        return tuple(service for name in self.environments for service in self._services_of(name))
+
+    @cached_property
+    def _by_name(self) -> Mapping[tuple[str, str], Service]:
+        return {(service.environment, service.name): service for service in self.services}
+
+    def service(self, environment: str, name: str) -> Service | None:
+        """The service of that name in a judged environment."""
+        return self._by_name.get((environment, name))
+
+    def _services_of(self, environment: str) -> Iterator[Service]:
+        definitions = dict(self.definitions(environment))
+        containers = self._containers_by_service(environment)
+        for entry in self.entries(environment):
+            definition = next((definitions.pop(n) for n in (entry.name, *entry.aliases) if n in definitions), None)
+            yield self._join(environment, entry.name, entry, definition, containers.pop(entry.name, ()))
+        for name, definition in definitions.items():
+            yield self._join(environment, name, None, definition, containers.pop(name, ()))
+        for name, group in containers.items():
+            yield self._join(environment, name, None, None, group)
+
+    def _join(
+        self,
+        environment: str,
+        name: str,
+        entry: Entry | None,
+        definition: Definition | None,
+        containers: Iterable[Container],
+    ) -> Service:
+        group = tuple(containers)
+        component = self._component(name, entry, definition, group)
+        return Service(name, environment, entry, definition, group, component, entry.embedded_in if entry else None)
+
+    def _component(
+        self, name: str, entry: Entry | None, definition: Definition | None, containers: tuple[Container, ...]
+    ) -> Component | None:
+        if entry and entry.component:
+            return self.component(entry.component)
+        images = [definition.image if definition else None, entry.image if entry else None]
+        images += [container.image for container in containers]
+        found = next((c for image in images if image and (c := knowledge.by_image(self.components, image))), None)
+        if found or any(images) or (definition and definition.build):
+            return found
+        return knowledge.by_name(self.components, name) if entry else None
+
+    def component(self, key: str) -> Component | None:
+        """The component of that key, or that goes by that name."""
+        return self._components.get(key) or knowledge.by_name(self.components, key)
+
+    @cached_property
+    def _components(self) -> Mapping[str, Component]:
+        return {component.key: component for component in self.components}
+
+    def entries(self, environment: str) -> tuple[Entry, ...]:
+        """What the catalogue declares for an environment."""
+        if self.catalogue is None:
+            return ()
+        return tuple(e for e in self.catalogue.entries if e.environments is None or environment in e.environments)
+
+    @cached_property
+    def _specs(self) -> Mapping[str, EnvironmentSpec]:
+        return {spec.name: spec for spec in self.catalogue.environments} if self.catalogue else {}
+
+    @cached_property
+    def _projects(self) -> Mapping[str, Project]:
+        return {project.environment: project for project in self.projects}
+
+    def project(self, environment: str) -> Project | None:
+        """The environment's Compose model."""
+        return self._projects.get(environment)
+
+    def definitions(self, environment: str) -> Mapping[str, Definition]:
+        """The environment's composed services by Compose's own names, inactive ones included."""
+        return self._definitions.get(environment, {})
+
+    @cached_property
+    def _definitions(self) -> Mapping[str, Mapping[str, Definition]]:
+        return {p.environment: {d.name: d for d in p.definitions} for p in self.projects}
+
+    @cached_property
+    def _entry_of(self) -> Mapping[tuple[str, str], Entry]:
+        """(environment, name or alias) -> entry; a name goes before an alias."""
+        environments = {*self.environments, *self._projects}
+        found: dict[tuple[str, str], Entry] = {}
+        for environment in environments:
+            for entry in self.entries(environment):
+                for alias in entry.aliases:
+                    found.setdefault((environment, alias), entry)
+            for entry in self.entries(environment):
+                found[environment, entry.name] = entry
+        return found
+
+    def entry(self, environment: str, name: str) -> Entry | None:
+        """The entry whose name or alias is exactly `name`."""
+        return self._entry_of.get((environment, name))
+
+    def known_as(self, environment: str, composed: str) -> str:
+        """The service name of a Compose service: its entry's name, else its own."""
+        entry = self.entry(environment, composed)
+        return entry.name if entry else composed
+
+    # --- containers ------------------------------------------------------------------------------------------
+
+    def ours(self, container: Container) -> bool:
+        """Whether the container belongs to its environment's project, to nobody, or the whole engine is judged."""
+        spec = self._specs.get(container.environment)
+        if spec and spec.docker_scope == "engine":
+            return True
+        return container.project is None or container.project == self._project_name(container.environment)
+
+    def _project_name(self, environment: str) -> str | None:
+        project = self.project(environment)
+        return project.name if project else None
+
+    def _containers_by_service(self, environment: str) -> dict[str, list[Container]]:
+        groups: dict[str, list[Container]] = defaultdict(list)
+        for container in self.containers:
+            if container.environment == environment and not container.oneoff and self.ours(container):
+                groups[self._service_name(container)].append(container)
+        return groups
+
+    def _service_name(self, container: Container) -> str:
+        if container.service and container.project == self._project_name(container.environment):
+            return self.known_as(container.environment, container.service)
+        named = self._by_container_name.get((container.environment, container.name))
+        return named or self.known_as(container.environment, container.name)
+
+    @cached_property
+    def _by_container_name(self) -> Mapping[tuple[str, str], str]:
+        return {
+            (d.environment, d.container_name): self.known_as(d.environment, d.name)
+            for project in self.projects
+            for d in project.definitions
+            if d.container_name
+        }
+
+    # --- who provides what -----------------------------------------------------------------------------------
+
+    @cached_property
+    def _providers(self) -> Mapping[str, Mapping[str, Definition]]:
+        found: dict[str, dict[str, Definition]] = {}
+        for project in self.projects:
+            hosts = found.setdefault(project.environment, {})
+            for definition in project.definitions:
+                for host in (definition.container_name, *definition.network_aliases):
+                    if host:
+                        hosts.setdefault(host, definition)
+            hosts.update({definition.name: definition for definition in project.definitions})
+        return found
+
+    def provider(self, environment: str, host: str) -> Definition | None:
+        """The composed service that answers to `host` on the project's networks, an inactive one included."""
+        hosts = self._providers.get(environment, {})
+        return hosts.get(host) or hosts.get(host.partition(".")[0] if host.count(".") == 1 else host)
+
+    def provided(self, environment: str, host: str) -> bool:
+        """Whether `host` is composed, runs by hand beside the project, or is declared to live elsewhere."""
+        if host in LOCAL_HOSTS or host in HOST_MACHINE or self.provider(environment, host):
+            return True
+        if any(c.name == host and c.state == "running" and c.environment == environment for c in self.containers):
+            return True
+        entry = self.entry(environment, host)
+        return entry is not None and entry.lifecycle in (Lifecycle.EXTERNAL, Lifecycle.PROCESS, Lifecycle.EMBEDDED)
+
+    def deployed(self, environment: str, key: str) -> Service | None:
+        """The service of an environment that is a component `key` and is composed or runs."""
+        return next((s for s in self._by_component.get((environment, key), ()) if s.definition or s.containers), None)
+
+    def elsewhere(self, environment: str, key: str) -> bool:
+        """Whether the catalogue declares component `key` as external, a process or a part of another service."""
+        outside = (Lifecycle.EXTERNAL, Lifecycle.PROCESS, Lifecycle.EMBEDDED)
+        return any(s.lifecycle in outside for s in self._by_component.get((environment, key), ()))
+
+    @cached_property
+    def _by_component(self) -> Mapping[tuple[str, str], list[Service]]:
+        found: dict[tuple[str, str], list[Service]] = defaultdict(list)
+        for service in self.services:
+            if service.component:
+                found[service.environment, service.component.key].append(service)
+        return found
+
+    def of_kind(self, environment: str, kind: str) -> list[Service]:
+        """The composed or running services whose component is of a kind (`log_store`, `log_shipper`, ...)."""
+        return [
+            service
+            for service in self.services
+            if service.environment == environment
+            and service.component
+            and service.component.kind == kind
+            and (service.definition or service.containers)
+        ]
+
+    def missing_name(self, environment: str, word: str) -> str:
+        """What a missing host or component is called: its catalogue entry, else the component, else the word."""
+        entry = self.entry(environment, word)
+        if entry:
+            return entry.name
+        component = self.component(word)
+        if component is None:
+            return word
+        declared = [s for s in self._by_component.get((environment, component.key), ()) if s.entry]
+        return declared[0].name if declared else component.key
+
+    def references(self, environment: str) -> Iterator[Reference]:
+        """Every host that the environment's active definitions name."""
+        for definition in self.definitions(environment).values():
+            if definition.active:
+                yield from definition.references
+
+    def targets(self, environment: str) -> Iterator[ScrapeTarget]:
+        """Every static scrape target of an environment."""
+        for config in self.prometheus:
+            if config.environment == environment:
+                for job in config.jobs:
+                    yield from job.targets
+
+    def prometheus_of(self, environment: str) -> PrometheusConfig | None:
+        """The environment's Prometheus configuration."""
+        return next((config for config in self.prometheus if config.environment == environment), None)
+
+    def implementation(self, entry: str) -> Implementation | None:
+        """The code of an entry."""
+        return next((item for item in self.implementations if item.service == entry), None)
+
+    def probes_of(self, service: Service) -> tuple[ProbeResult, ...]:
+        """The probe results of a service."""
+        return self._probes.get((service.environment, service.name), ())
+
+    @cached_property
+    def _probes(self) -> Mapping[tuple[str, str], tuple[ProbeResult, ...]]:
+        found: dict[tuple[str, str], tuple[ProbeResult, ...]] = {}
+        for result in self.probes:
+            key = (result.environment, result.service)
+            found[key] = (*found.get(key, ()), result)
+        return found
+
+    # --- what documents say ----------------------------------------------------------------------------------
+
+    @cached_property
+    def _words(self) -> Mapping[str, Mapping[str, str]]:
+        """environment -> normal form -> service name, or the key of a component that no service is."""
+        found: dict[str, dict[str, str]] = {}
+        for environment in self.environments:
+            words = found.setdefault(environment, {})
+            for component in self.components:
+                name = self.missing_name(environment, component.key)
+                for word in (component.key, component.title, *component.names):
+                    words.setdefault(normal(word), name)
+            for service in self.services:
+                if service.environment == environment:
+                    words.update({normal(word): service.name for word in _own_words(service)})
+            words.pop("", None)
+        return found
+
+    def meant(self, environment: str, item: ListItem) -> str | None:
+        """The service or component that an entry of a list means; None where nothing known is meant."""
+        return longest(item.text, self._words.get(environment, {}))
+
+    @cached_property
+    def _mentions(self) -> Mapping[tuple[str, str], tuple[ListItem, ...]]:
+        found: dict[tuple[str, str], tuple[ListItem, ...]] = {}
+        for environment in self.environments:
+            for document in self.documents:
+                for group in document.lists:
+                    for item in group.items:
+                        if name := self.meant(environment, item):
+                            found[environment, name] = (*found.get((environment, name), ()), item)
+        return found
+
+    def mentions(self, service: Service) -> tuple[ListItem, ...]:
+        """The entries of documents' lists and tables that mean this service."""
+        return self._mentions.get((service.environment, service.name), ())
+
+    # --- lifecycle -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _completed(self) -> frozenset[tuple[str, str]]:
+        """Services that another one waits for to end: one-shots, whatever the catalogue leaves unsaid."""
+        return frozenset(
+            (d.environment, dependency.service)
+            for project in self.projects
+            for d in project.definitions
+            for dependency in d.depends_on
+            if dependency.condition == "service_completed_successfully"
+        )
+
+    def runs_once(self, service: Service) -> bool:
+        """Whether it is meant to end: declared so, waited for so, or undeclared, not restarted and ended well."""
+        if service.lifecycle in (Lifecycle.ONESHOT, Lifecycle.CRON):
+            return True
+        definition = service.definition
+        if definition is None:
+            return False
+        if (service.environment, definition.name) in self._completed:
+            return True
+        ended = bool(service.containers) and all(c.state == "exited" and c.exit_code == 0 for c in service.containers)
+        return service.entry is None and definition.restart in (None, "no") and ended
+
+    def excuse(self, service: Service) -> str | None:
+        """Why the service need not run now, or None."""
+        entry, definition = service.entry, service.definition
+        if entry and entry.maintenance and self.taken_at.date() <= entry.maintenance.until:
+            return f"in maintenance until {entry.maintenance.until.isoformat()}: {entry.maintenance.reason}"
+        if definition and not definition.active:
+            return f"its profile is not active ({', '.join(definition.profiles)})"
+        if definition and definition.replicas == 0:
+            return "scaled to 0"
+        if entry and entry.replicas == 0:
+            return "declared with 0 replicas"
+        return None
+
+    # --- what checks judge -----------------------------------------------------------------------------------
+
+    def subjects(self, kind: type) -> tuple[object, ...]:
+        """Everything of one type that the judged environments hold, in a stable order."""
+        return _SUBJECTS[kind](self)
+
+    def all_faults(self) -> tuple[Fault, ...]:
+        """What the parsers had to say, of judged environments and of files that belong to none."""
+        of_projects = (f for p in self.projects if p.environment in self.environments for f in p.faults)
+        of_prometheus = (f for p in self.prometheus if p.environment in self.environments for f in p.faults)
+        return (*of_projects, *of_prometheus, *self.faults)
+
+
+def _own_words(service: Service) -> Iterator[str]:
+    yield service.name
+    if service.entry:
+        yield from service.entry.aliases
+        if service.entry.title:
+            yield service.entry.title
+    if service.definition:
+        yield service.definition.name
+
+
+def _judged_definitions(snapshot: Snapshot) -> tuple[object, ...]:
+    return tuple(d for name in snapshot.environments for d in snapshot.definitions(name).values() if d.active)
+
+
+def _judged_containers(snapshot: Snapshot) -> tuple[object, ...]:
+    return tuple(c for c in snapshot.containers if c.environment in snapshot.environments)
+
+
+_SUBJECTS = {
+    Service: lambda snapshot: snapshot.services,
+    Entry: lambda snapshot: snapshot.catalogue.entries if snapshot.catalogue else (),
+    Catalogue: lambda snapshot: (snapshot.catalogue,) if snapshot.catalogue else (),
+    Definition: _judged_definitions,
+    Container: _judged_containers,
+    Project: lambda snapshot: tuple(p for p in snapshot.projects if p.environment in snapshot.environments),
+    PrometheusConfig: lambda snapshot: tuple(p for p in snapshot.prometheus if p.environment in snapshot.environments),
+    Document: lambda snapshot: snapshot.documents,
+    Implementation: lambda snapshot: snapshot.implementations,
+    Fault: lambda snapshot: snapshot.all_faults(),
+}

@@ -1,0 +1,375 @@
+"""How far the evidence goes for one service: ten rungs, each proved, disproved, not required or unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from auditor import health
+from auditor.inventory import Service, Snapshot
+from auditor.model import (
+    RUNGS,
+    Container,
+    Criticality,
+    Evidence,
+    Lifecycle,
+    Location,
+    Rung,
+    RungState,
+    ServiceReport,
+    Verdict,
+)
+
+PROVED, DISPROVED = RungState.PROVED, RungState.DISPROVED
+UNKNOWN, NOT_REQUIRED = RungState.UNKNOWN, RungState.NOT_REQUIRED
+NOT_ASKED = "not asked"
+NOT_ASSESSED = "not assessed by this version"
+
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    Criticality.CRITICAL: RUNGS,
+    Criticality.STANDARD: ("composed", "running", "healthy", "scraped", "alerted"),
+    Criticality.OPTIONAL: ("composed", "running"),
+}
+
+# Rungs that a lifecycle cannot reach and so need not.
+_WITHOUT: Mapping[Lifecycle, tuple[frozenset[str], str]] = {
+    Lifecycle.EXTERNAL: (frozenset({"composed", "running", "logged"}), "it is external"),
+    Lifecycle.PROCESS: (frozenset({"composed", "logged"}), "it is a host process"),
+    Lifecycle.ONESHOT: (frozenset({"scraped", "charted"}), "it runs once"),
+    Lifecycle.CRON: (frozenset({"scraped", "charted"}), "it runs on a schedule"),
+    Lifecycle.EMBEDDED: (frozenset({"scraped", "charted"}), "it is part of another service"),
+}
+_FOLLOWS_HOST = ("composed", "running", "healthy", "logged", "alerted", "routed")
+_AFTER_RUNNING = RUNGS[RUNGS.index("running") :]
+SHIPPING_DRIVERS = frozenset(
+    {"loki", "grafana/loki-docker-driver", "fluentd", "gelf", "syslog", "splunk", "awslogs", "gcplogs"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the evidence says of one rung, before anyone asks whether it is required."""
+
+    state: RungState
+    reason: str | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+def unknown(snapshot: Snapshot, source: str, environment: str) -> Step | None:
+    """The step for a source that was not asked or could not be read; None where it was read."""
+    state = snapshot.source(source, environment)
+    if state.state == "ok":
+        return None
+    if state.state == "not_asked":
+        return Step(UNKNOWN, NOT_ASKED)
+    return Step(UNKNOWN, f"{source} could not be read: {state.detail or state.state}")
+
+
+def _seen(source: str, text: str, location: Location | None = None) -> tuple[Evidence, ...]:
+    return (Evidence(source, text, location.path if location else None, location.line if location else None),)
+
+
+def climb(service: Service, snapshot: Snapshot) -> Mapping[str, Rung]:
+    """All ten rungs of a service."""
+    host = snapshot.service(service.environment, service.host) if service.host else None
+    without, because = _WITHOUT.get(service.lifecycle, (frozenset(), ""))
+    excuse = snapshot.excuse(host or service)
+    required = _required(service, snapshot)
+    rungs = {}
+    for name in RUNGS:
+        subject = host if host and name in _FOLLOWS_HOST else service
+        step = _STEPS[name](subject, snapshot)
+        if step.state is not PROVED and name in without:
+            step = Step(NOT_REQUIRED, because)
+        elif step.state is not PROVED and excuse and name in _AFTER_RUNNING:
+            step = Step(NOT_REQUIRED, excuse)
+        elif host and name in _FOLLOWS_HOST:
+            step = replace(step, reason=step.reason or f"follows its host `{host.name}`")
+        rungs[name] = Rung(step.state, name in required, step.reason, step.evidence)
+    return rungs
+
+
+def _required(service: Service, snapshot: Snapshot) -> frozenset[str]:
+    policy = snapshot.catalogue.required if snapshot.catalogue else {}
+    return frozenset(policy.get(service.criticality, REQUIRED[service.criticality]))
+
+
+# --- the rungs ---------------------------------------------------------------------------------------------------
+
+
+def _claimed(service: Service, snapshot: Snapshot) -> Step:
+    if missing := unknown(snapshot, "documents", service.environment):
+        return missing
+    found = snapshot.mentions(service)
+    if found:
+        item = found[0]
+        return Step(PROVED, None, _seen("documents", f"listed as “{item.text}”", item.location))
+    return Step(DISPROVED, "no list or table of services names it")
+
+
+def _declared(service: Service, snapshot: Snapshot) -> Step:
+    if snapshot.catalogue is None:
+        return Step(UNKNOWN, NOT_ASKED)
+    if service.entry is None:
+        return Step(DISPROVED, "no catalogue entry has its name or alias")
+    return Step(PROVED, None, _seen("catalogue", f"declared as `{service.entry.name}`", service.entry.location))
+
+
+def _composed(service: Service, snapshot: Snapshot) -> Step:
+    missing = unknown(snapshot, "compose", service.environment)
+    if missing and service.definition is None:
+        return missing
+    if service.definition is None:
+        return Step(DISPROVED, f"no Compose service of `{service.environment}` is it")
+    definition = service.definition
+    return Step(PROVED, None, _seen("compose", f"composed as `{definition.name}`", definition.location))
+
+
+def _running(service: Service, snapshot: Snapshot) -> Step:
+    if service.lifecycle is Lifecycle.PROCESS:
+        return _listening(service, snapshot)
+    if missing := unknown(snapshot, "docker", service.environment):
+        return missing
+    up = [c for c in service.containers if c.state == "running"]
+    if snapshot.runs_once(service):
+        return _ran(service.containers, up)
+    wanted = service.definition.replicas if service.definition else 1
+    evidence = tuple(Evidence("docker", _shown(container)) for container in service.containers)
+    if up and len(up) >= wanted:
+        return Step(PROVED, None, evidence)
+    if not service.containers:
+        return Step(DISPROVED, "no container of it exists")
+    return Step(DISPROVED, f"{len(up)} of {wanted} wanted containers run", evidence)
+
+
+def _listening(service: Service, snapshot: Snapshot) -> Step:
+    if missing := unknown(snapshot, "processes", service.environment):
+        return missing
+    ports = service.entry.ports if service.entry else ()
+    if not ports:
+        return Step(UNKNOWN, "the catalogue names no port that it listens on")
+    found = [item for item in snapshot.listeners if item.environment == service.environment and item.port in ports]
+    if not found:
+        return Step(DISPROVED, f"nothing listens on {', '.join(map(str, ports))}")
+    who = found[0].process or "a process"
+    return Step(PROVED, None, _seen("processes", f"{who} listens on port {found[0].port}"))
+
+
+def _ran(containers: Iterable[Container], up: list[Container]) -> Step:
+    ended = [c for c in containers if c.state == "exited"]
+    if up or any(c.exit_code == 0 for c in ended):
+        return Step(PROVED, None, _seen("docker", "it runs now" if up else "its last run exited 0"))
+    if ended:
+        return Step(DISPROVED, f"its last run exited {ended[-1].exit_code}", _seen("docker", _shown(ended[-1])))
+    return Step(DISPROVED, "no run of it is on record")
+
+
+def _shown(container: Container) -> str:
+    state = container.state
+    if state == "exited" and container.exit_code is not None:
+        state = f"exited {container.exit_code}"
+    health = f", {container.health}" if container.health not in ("none", "unknown") else ""
+    return f"container `{container.name}` is {state}{health}"
+
+
+def _healthy(service: Service, snapshot: Snapshot) -> Step:
+    answer, reasons = judge_health(service, snapshot)
+    said = "; ".join(reasons) or None
+    if answer is Verdict.HEALTHY:
+        return Step(PROVED, None, _seen("health", said or "healthy"))
+    if answer in (Verdict.UNHEALTHY, Verdict.DEGRADED, Verdict.STOPPED):
+        return Step(DISPROVED, f"{answer}: {said}" if said else str(answer))
+    asked = snapshot.source("docker", service.environment).state != "not_asked" or snapshot.probes_of(service)
+    if service.lifecycle is Lifecycle.PROCESS:
+        asked = snapshot.source("processes", service.environment).state != "not_asked"
+    return Step(UNKNOWN, said or str(answer)) if asked else Step(UNKNOWN, NOT_ASKED)
+
+
+def judge_health(service: Service, snapshot: Snapshot) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict of a service, or of the service that it is part of, with what it stands on."""
+    host = snapshot.service(service.environment, service.host) if service.host else None
+    if host is not None and host.host is None:
+        service = host
+    listeners = tuple(item for item in snapshot.listeners if item.environment == service.environment)
+    return health.verdict(
+        lifecycle=Lifecycle.ONESHOT if snapshot.runs_once(service) else service.lifecycle,
+        containers=service.containers,
+        probes=snapshot.probes_of(service),
+        listeners=tuple(x for x in listeners if service.entry and x.port in service.entry.ports),
+        engine_state=snapshot.source("docker", service.environment).state,
+        wanted=service.definition.replicas if service.definition else 1,
+    )
+
+
+def _scraped(service: Service, snapshot: Snapshot) -> Step:
+    if missing := unknown(snapshot, "prometheus", service.environment):
+        return missing
+    endpoint = metrics_hosts(service, snapshot)
+    if endpoint is None:
+        return Step(NOT_REQUIRED, "no metrics endpoint of it is known")
+    found = [target for target in snapshot.targets(service.environment) if reaches(target.address.host, endpoint)]
+    if found:
+        target = found[0]
+        port = f":{target.address.port}" if target.address.port else ""
+        return Step(
+            PROVED,
+            None,
+            _seen("prometheus", f"job `{target.job}` scrapes {target.address.host}{port}", target.location),
+        )
+    config = snapshot.prometheus_of(service.environment)
+    hidden = sorted({kind for job in config.jobs for kind in job.discovery}) if config else []
+    if hidden:
+        return Step(UNKNOWN, f"no static target is it, and {', '.join(hidden)} cannot be followed in files")
+    return Step(DISPROVED, "no scrape job targets it or its exporter")
+
+
+def metrics_hosts(service: Service, snapshot: Snapshot) -> frozenset[str] | None:
+    """The hosts where its metrics could be scraped: its own, or its exporter's. None: no endpoint is known."""
+    declared = service.entry.metrics if service.entry else None
+    known = service.component.metrics if service.component else None
+    exporter = (declared.exporter if declared else None) or (known.exporter if known else None)
+    names: set[str] = set()
+    if (declared and declared.port) or (known and known.port):
+        names |= hosts_of(service)
+    if exporter:
+        speaker = snapshot.service(service.environment, exporter) or snapshot.deployed(service.environment, exporter)
+        if speaker and speaker.definition:
+            names |= hosts_of(speaker)
+    return frozenset(names) or None
+
+
+def hosts_of(service: Service) -> set[str]:
+    """Every name that a service answers to on its networks."""
+    names = {service.name}
+    if service.entry:
+        names.update(service.entry.aliases)
+    if service.entry and service.entry.address:
+        names.add(service.entry.address.rpartition("//")[2].partition("/")[0].partition(":")[0])
+    if service.definition:
+        names.update({service.definition.name, *service.definition.network_aliases})
+        if service.definition.container_name:
+            names.add(service.definition.container_name)
+    if service.component and service.component.key == "prometheus":
+        names.update({"localhost", "127.0.0.1"})  # it scrapes itself there
+    return names
+
+
+def reaches(host: str, names: frozenset[str]) -> bool:
+    """Whether a target's host is one of `names`, possibly followed by a network's name."""
+    return host in names or (host.count(".") == 1 and host.partition(".")[0] in names)
+
+
+def _logged(service: Service, snapshot: Snapshot) -> Step:
+    if missing := unknown(snapshot, "compose", service.environment):
+        return missing
+    definition = service.definition
+    if definition is None:
+        return Step(DISPROVED, "it is not composed, so nothing ships its logs")
+    place = definition.place("logging.driver", "logging")
+    if definition.logging_driver in SHIPPING_DRIVERS:
+        return Step(PROVED, None, _seen("compose", f"logging driver `{definition.logging_driver}`", place))
+    if definition.logging_driver == "none":
+        return Step(DISPROVED, "its logging driver is `none`", _seen("compose", "logging driver `none`", place))
+    shipper = next(iter(snapshot.of_kind(service.environment, "log_shipper")), None)
+    if shipper is None:
+        return Step(DISPROVED, "no log shipper is composed and its logging driver ships nothing")
+    return Step(PROVED, None, _seen("compose", f"`{shipper.name}` ships the containers' logs", shipper.location))
+
+
+def _later(_: Service, __: Snapshot) -> Step:
+    return Step(UNKNOWN, NOT_ASSESSED)
+
+
+_STEPS: Mapping[str, Callable[[Service, Snapshot], Step]] = {
+    "claimed": _claimed,
+    "declared": _declared,
+    "composed": _composed,
+    "running": _running,
+    "healthy": _healthy,
+    "scraped": _scraped,
+    "logged": _logged,
+    "alerted": _later,
+    "routed": _later,
+    "charted": _later,
+}
+
+
+# --- coverage ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Required rungs: how many there are, how many were assessed, how many are proved."""
+
+    required: int = 0
+    assessed: int = 0
+    proved: int = 0
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.required + other.required, self.assessed + other.assessed, self.proved + other.proved)
+
+    @property
+    def coverage(self) -> float | None:
+        """Proved of the assessed ones, 0 to 1; None where nothing could be assessed."""
+        return round(self.proved / self.assessed, 4) if self.assessed else None
+
+    @property
+    def assessment(self) -> float | None:
+        """Assessed of the required ones, 0 to 1; None where nothing is required."""
+        return round(self.assessed / self.required, 4) if self.required else None
+
+
+def count(rungs: Mapping[str, Rung]) -> Count:
+    """Counts the required rungs of one service. A rung whose sources were not asked is required but not assessed."""
+    required = [rung for rung in rungs.values() if rung.required and rung.state is not NOT_REQUIRED]
+    unasked = sum(rung.state is UNKNOWN and rung.reason in (NOT_ASKED, NOT_ASSESSED) for rung in required)
+    proved = sum(rung.state is PROVED for rung in required)
+    return Count(len(required), len(required) - unasked, proved)
+
+
+def describe(service: Service, snapshot: Snapshot) -> tuple[ServiceReport, Count]:
+    """A service's line of the report, before findings cap its coverage."""
+    rungs = climb(service, snapshot)
+    counted = count(rungs)
+    verdict, reasons = judge_health(service, snapshot)
+    entry = service.entry
+    probes = snapshot.probes_of(service)
+    seen = [probe.taken_at for probe in probes if probe.taken_at]
+    durations = [probe.duration for probe in probes if probe.duration is not None]
+    return (
+        ServiceReport(
+            name=service.name,
+            environment=service.environment,
+            category=entry.category if entry else None,
+            tier=entry.tier if entry else None,
+            criticality=service.criticality,
+            owner=entry.owner if entry else None,
+            declared=entry is not None,
+            verdict=verdict,
+            coverage=counted.coverage,
+            assessed=counted.assessment,
+            rungs=rungs,
+            title=entry.title if entry else None,
+            health=_docker_health(service.containers),
+            containers=tuple(container.name for container in service.containers),
+            memory_bytes=_total(container.memory_usage for container in service.containers),
+            memory_limit_bytes=_total(container.memory_limit for container in service.containers)
+            or (service.definition.memory_limit if service.definition else None),
+            response_seconds=max(durations, default=None),
+            last_check=max(seen, default=snapshot.taken_at if service.containers else None),
+            reasons=reasons,
+        ),
+        counted,
+    )
+
+
+_WORST = ("unhealthy", "starting", "unknown", "none", "healthy")
+
+
+def _docker_health(containers: tuple[Container, ...]) -> str:
+    return min((c.health for c in containers), key=_WORST.index, default="unknown")
+
+
+def _total(values: Iterable[int | None]) -> int | None:
+    known = [value for value in values if value]
+    return sum(known) if known else None

@@ -1,0 +1,30 @@
+"""Compares names the way documents write them: without case and punctuation, longest match first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TypeVar
+
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
+_LONGEST = 8  # words; no title of a service is longer
+
+T = TypeVar("T")
+
+
+@lru_cache(maxsize=16_384)
+def normal(text: str) -> str:
+    """Lower-case words, one space between: `**MLflow** ML-Tracking` -> `mlflow ml tracking`."""
+    return _NOT_WORD.sub(" ", text.lower()).strip()
+
+
+def longest(text: str, known: Mapping[str, T]) -> T | None:
+    """What the longest run of whole words in `text` means, of the normal forms in `known`."""
+    words = normal(text).split()
+    for length in range(min(len(words), _LONGEST), 0, -1):
+        for start in range(len(words) - length + 1):
+            found = known.get(" ".join(words[start : start + length]))
+            if found is not None:
+                return found
+    return None
