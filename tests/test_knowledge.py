@@ -1,0 +1,172 @@
+"""The knowledge base holds together, and images and names lead to the right component or to none."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from auditor.errors import TextError
+from auditor.knowledge import KINDS, by_image, by_key, by_name, parse_knowledge, repository
+from auditor.sources.knowledge import load, load_texts
+
+KNOWN = load()
+
+
+def one(text: str) -> None:
+    parse_knowledge([("k.yaml", text.encode())])
+
+
+@pytest.mark.parametrize(
+    ("image", "key"),
+    [
+        ("redis", "redis"),
+        ("redis:7-alpine", "redis"),
+        ("docker.io/library/redis:7", "redis"),
+        ("library/redis", "redis"),
+        ("redis@sha256:0123", "redis"),
+        ("redis:7@sha256:0123", "redis"),
+        ("localhost:5000/redis", "redis"),
+        ("registry.example.com:5000/redis:7", "redis"),
+        ("mirror.example/library/redis:7", "redis"),
+        ("mirror.example/hub/library/redis:7", "redis"),
+        ("public.ecr.aws/docker/library/redis", "redis"),
+        ("bitnami/redis:7", "redis"),
+        ("mirror.example/proxy/prom/prometheus:v3", "prometheus"),
+        ("quay.io/prometheus/node-exporter:v1.9", "node-exporter"),
+        ("gcr.io/cadvisor/cadvisor", "cadvisor"),
+        ("docker.elastic.co/elasticsearch/elasticsearch:8.1", "elasticsearch"),
+        ("postgis/postgis:16-3.4", "postgres"),
+        ("confluentinc/cp-kafka:7.6", "kafka"),
+        ("ghcr.io/browserless/chromium:v2", "browserless"),
+        ("ghcr.io/browserless/chrome", "browserless"),
+        ("browserless/chrome:latest", "browserless-v1"),
+        ("redislabs/redisinsight:latest", "redisinsight-v1"),
+        ("mailhog/mailhog:latest", "mailhog"),
+        ("registry.example.com:5000/team/redis@sha256:0123", None),
+        ("team/redis", None),
+        ("myorg/nginx:1", None),
+        ("acme/redis-stack", None),
+        ("rediss", None),
+        ("", None),
+        (":7", None),
+        ("/", None),
+    ],
+)
+def test_image(image: str, key: str | None) -> None:
+    found = by_image(KNOWN, image)
+    assert (found.key if found else None) == key
+
+
+@pytest.mark.parametrize(
+    ("word", "key"),
+    [
+        ("Postgres", "postgres"),
+        ("PostgreSQL", "postgres"),
+        ("node_exporter", "node-exporter"),
+        ("Node Exporter", "node-exporter"),
+        ("HashiCorp Vault", "vault"),
+        ("Apache Kafka", "kafka"),
+        ("puppeteer", "browserless"),
+        ("alert-manager", "alertmanager"),
+        ("web", None),
+        ("", None),
+        ("redis-cluster-3", None),
+    ],
+)
+def test_name(word: str, key: str | None) -> None:
+    found = by_name(KNOWN, word)
+    assert (found.key if found else None) == key
+
+
+@pytest.mark.parametrize(
+    ("image", "parts"),
+    [
+        ("redis:7", (None, "redis")),
+        ("a.b/c/d:1", ("a.b", "c/d")),
+        ("localhost/x", ("localhost", "x")),
+        ("host:5000/x@sha256:1", ("host:5000", "x")),
+        ("team/x", (None, "team/x")),
+    ],
+)
+def test_repository(image: str, parts: tuple[str | None, str]) -> None:
+    assert repository(image) == parts
+
+
+@pytest.mark.parametrize("component", KNOWN, ids=lambda component: component.key)
+def test_each_component_is_whole(component) -> None:  # type: ignore[no-untyped-def]
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", component.key)
+    assert component.kind in KINDS
+    assert component.title
+    assert component.images
+    assert all(re.fullmatch(r"[a-z0-9][a-z0-9._/-]*", image) for image in component.images)
+    assert not any(image.startswith("library/") for image in component.images)
+    assert all(by_image(KNOWN, image) is component for image in component.images)
+    assert all(pattern.startswith("**/") for pattern in component.config_files)
+    assert (component.kind == "exporter") <= component.backing
+
+
+@pytest.mark.parametrize("component", [c for c in KNOWN if c.metrics and c.metrics.exporter], ids=lambda c: c.key)
+def test_each_exporter_knows_whom_it_speaks_for(component) -> None:  # type: ignore[no-untyped-def]
+    exporter = by_key(KNOWN, component.metrics.exporter)
+    assert exporter is not None
+    assert component.key in exporter.exporter_of
+    assert exporter.metrics is not None
+    assert exporter.metrics.port in exporter.ports
+
+
+def test_facts_that_others_rely_on() -> None:
+    facts = {c.key: c.metrics and (c.metrics.port, c.metrics.path) for c in KNOWN}
+    assert facts["rabbitmq"] == (15692, "/metrics")
+    assert facts["vault"] == (8200, "/v1/sys/metrics")
+    assert facts["minio"] == (9000, "/minio/v2/metrics/cluster")
+    assert facts["weaviate"] == (2112, "/metrics")
+    assert facts["jaeger"] == (14269, "/metrics")
+    assert {c.key for c in KNOWN if c.kind == "log-shipper"} >= {"promtail", "alloy", "vector", "fluent-bit"}
+    retired = {c.key for c in KNOWN if c.replaced_by}
+    assert retired >= {"promtail", "mailhog", "browserless-v1", "redisinsight-v1"}
+
+
+def test_the_texts_are_the_package_data() -> None:
+    assert parse_knowledge(load_texts()) == KNOWN
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "line"),
+    [
+        ("[]", "is a mapping", 1),
+        ("a: 1", "`a` is no mapping", 1),
+        ("a:\n  title: A\n  kind: cache\n  image: x", "unknown key `image`", 4),
+        ("a:\n  title: A\n  kind: cash\n", "unknown kind `cash`", 3),
+        ("a:\n  kind: cache\n", "lacks `title`", 1),
+        ("a:\n  title: A\n  kind: cache\n", "lacks `images`", 1),
+        ("a:\n  title: A\n", "lacks `kind`", 1),
+        ("a:\n  title: 1\n  kind: cache\n", "must be a text", 2),
+        ("a:\n  title: A\n  kind: cache\n  ports: 0", "`0` in `ports` of component `a` is no port", 4),
+        ("a:\n  title: A\n  kind: cache\n  ports: true", "no port", 4),
+        ("a:\n  title: A\n  kind: cache\n  ports: 1, x", "`x` in `ports` of component `a` is no port", 4),
+        ("a:\n  title: A\n  kind: cache\n  images: x,,y", "empty item", 4),
+        ("a:\n  title: A\n  kind: cache\n  probe: tcp 1/x", "is `tcp PORT`", 4),
+        ("a:\n  title: A\n  kind: cache\n  probe: http 1", "is `tcp PORT`", 4),
+        ("a:\n  title: A\n  kind: cache\n  probe: udp 1", "is `tcp PORT`", 4),
+        ("a:\n  title: A\n  kind: cache\n  metrics: /x", "no port", 4),
+        ("a:\n  title: A\n  kind: cache\n  backing: 1", "true or false", 4),
+        ("a:\n  title: A\n  kind: cache\n  expects: [x]", "mapping of finding", 4),
+        ("a:\n  title: A\n  kind: cache\n  images: x\n  metrics: 1\n  exporter: b", "both `metrics` and `exporter`", 6),
+        ("a:\n  title: A\n  kind: cache\n  images: x\n  exporter: b", "names `b`, which no file describes", None),
+        ("a: {title: A, kind: cache, images: x}\nb: {title: B, kind: cache, images: x}", "the image `x`", None),
+        ("a: {title: A, kind: cache, images: x}\nb: {title: a, kind: cache, images: y}", "the name `a`", None),
+        ("a: {", "not valid YAML", 2),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, words: str, line: int | None) -> None:
+    with pytest.raises(TextError) as caught:
+        one(text)
+    assert words in caught.value.what
+    assert caught.value.line == line
+
+
+def test_a_component_is_described_once() -> None:
+    text = b"a: {title: A, kind: cache, images: x}"
+    with pytest.raises(TextError, match="described twice"):
+        parse_knowledge([("x.yaml", text), ("y.yaml", text)])
