@@ -27,6 +27,7 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
+from auditor.causes import causes
 from auditor.errors import EvidenceError
 from auditor.model import Container, Port
 from auditor.sources.hostile import printable
@@ -484,7 +485,7 @@ def _silent(address: str, seconds: float) -> EvidenceError:
 
 
 def _cause(error: BaseException, timeout: float) -> tuple[str, str]:
-    chain = list(_causes(error))
+    chain = list(causes(error))
     for link in chain:
         if isinstance(link, APIError):
             return _refused(link)
@@ -505,19 +506,6 @@ def _refused(error: APIError) -> tuple[str, str]:
     if status in (401, 403):
         return f"HTTP {status} for `{printable(path)}`", f"allow the section `{section}` in the socket proxy"
     return f"HTTP {status} for `{printable(path)}`", "check the engine's own log"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """`error` and all that it was raised from or wraps, each once."""
-    waiting, seen = [error], set()
-    while waiting:
-        link = waiting.pop(0)
-        if id(link) in seen:
-            continue
-        seen.add(id(link))
-        yield link
-        inside = (*link.args, getattr(link, "reason", None), link.__cause__, link.__context__)
-        waiting += [part for part in inside if isinstance(part, BaseException)]
 
 
 def _shown(address: str) -> str:
