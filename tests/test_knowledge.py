@@ -124,7 +124,7 @@ def test_facts_that_others_rely_on() -> None:
     assert facts["minio"] == (9000, "/minio/v2/metrics/cluster")
     assert facts["weaviate"] == (2112, "/metrics")
     assert facts["jaeger"] == (14269, "/metrics")
-    assert {c.key for c in KNOWN if c.kind == "log-shipper"} >= {"promtail", "alloy", "vector-shipper", "fluent-bit"}
+    assert {c.key for c in KNOWN if c.kind == "log_shipper"} >= {"promtail", "alloy", "vector-shipper", "fluent-bit"}
     retired = {c.key for c in KNOWN if c.replaced_by}
     assert retired >= {"promtail", "mailhog", "browserless-v1", "redisinsight-v1"}
 

@@ -32,8 +32,8 @@ from auditor.model import Component, DefaultProbe, Expect, Metrics
 KINDS = frozenset(
     {
         "admin", "alerting", "broker", "browser", "cache", "ci", "coordination", "dashboard", "database", "exporter",
-        "gateway", "identity", "log-shipper", "log-store", "mail", "metrics", "ml", "object-store", "proxy", "registry",
-        "search", "secrets", "socket-proxy", "tool", "tracing", "updater", "vector-database", "workflow",
+        "gateway", "identity", "log_shipper", "log_store", "mail", "metrics", "ml", "object_store", "proxy", "registry",
+        "search", "secrets", "socket_proxy", "tool", "tracing", "updater", "vector_database", "workflow",
     }
 )  # fmt: skip
 
