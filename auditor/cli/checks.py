@@ -1,0 +1,133 @@
+"""`checks` and `explain`: what is judged, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from auditor.cli import options, output
+
+if TYPE_CHECKING:
+    from auditor.registry import Check
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  auditor checks
+  auditor checks --format json"""
+)
+@options.output("text", "json")
+def checks(form: str, target: str | None) -> int:
+    """List the checks with severity, theme and summary."""
+    from auditor import registry
+
+    found = list(registry.checks().values())
+    output.write(_json(found) if form == "json" else _list(found), target)
+    return 0
+
+
+def _json(found: list[Check]) -> str:
+    from exporters.report_json import dumps
+
+    return dumps({"schema": "stack-auditor/checks/1", "checks": [_document(item) for item in found]})
+
+
+def _document(item: Check) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "theme": item.theme,
+        "severity": _severity(item),
+        "summary": item.summary,
+        "fix": item.fix,
+        "needs": list(item.needs),
+        "options": {name: _plain(value) for name, value in item.options.items()},
+        "formerly": list(item.formerly),
+    }
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple | list | set | frozenset):
+        return sorted(map(str, value)) if isinstance(value, set | frozenset) else list(value)
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _severity(item: Check) -> str:
+    from auditor.model import Severity
+
+    return str(item.severity) if isinstance(item.severity, Severity) else "by criticality"
+
+
+def _list(found: list[Check]) -> str:
+    from exporters.escape import wrap
+
+    room = max((len(item.id) for item in found), default=0)
+    columns = output.look()["width"]
+    lines: list[str] = []
+    for theme in dict.fromkeys(item.theme for item in found):
+        lines += ["", theme] if lines else [theme]
+        for item in (item for item in found if item.theme == theme):
+            first, *more = wrap(item.summary, max(30, columns - room - 20))
+            lines.append(f"  {item.id:<{room}}  {_severity(item):<14}  {first}")
+            lines += [f"{'':<{room + 20}}{line}" for line in more]
+    return "\n".join([*lines, "", "by criticality: critical on a critical service, else warning"]) + "\n"
+
+
+@click.command(
+    epilog="""\b
+Example:
+  auditor explain alertmanager-missing"""
+)
+@click.argument("check", metavar="ID")
+def explain(check: str) -> int:
+    """Explain one check: why it matters, a bad and a good example, the fix."""
+    output.write(_page(_find(check)))
+    return 0
+
+
+def _find(name: str) -> Check:
+    from auditor import registry
+    from auditor.errors import UsageError, did_you_mean
+
+    known = registry.checks()
+    item = known.get(registry.formerly().get(name, name))
+    if item is None:
+        help = did_you_mean(name, known) or "`auditor checks` lists them"
+        raise UsageError(f"unknown check `{name}`", help=help)
+    return item
+
+
+def _page(item: Check) -> str:
+    from auditor.registry import explain as parts
+
+    text = parts(item)
+    blocks = [
+        f"{item.id}\n{text.summary}",
+        f"Severity: {_severity_in_words(item)}\nTheme: {item.theme}",
+        text.why,
+        f"Bad:\n{_indented(text.bad)}",
+        f"Good:\n{_indented(text.good)}",
+        f"Fix: {item.fix}",
+        _options(item),
+        f"Needs: {', '.join(item.needs)}" if item.needs else "",
+        f"Formerly: {', '.join(item.formerly)}" if item.formerly else "",
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _severity_in_words(item: Check) -> str:
+    from auditor.model import Severity
+
+    return str(item.severity) if isinstance(item.severity, Severity) else repr(item.severity)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" if line else "" for line in text.rstrip().splitlines())
+
+
+def _options(item: Check) -> str:
+    if not item.options:
+        return ""
+    lines = [f"  {name}: {_plain(value)}" for name, value in item.options.items()]
+    return "\n".join([f"Options (in the catalogue, `checks: {{{item.id}: {{options: ...}}}}`):", *lines])

@@ -1,0 +1,462 @@
+"""A report for a person at a terminal: what was looked at, the ladder as a matrix, the findings, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from auditor.model import RUNGS, Evidence, Finding, Report, RungState, ServiceReport, Severity, SourceState
+from exporters.escape import clean, encodable, fit, guard, width, wrap
+
+MINIMUM, MAXIMUM = 64, 132  # columns; wider lines read badly, narrower ones hold no matrix
+EVIDENCE_LINES = 3  # of one finding, unless verbose
+LISTED = 8  # names in one line, unless verbose
+
+_COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
+_SEVERITY_COLOUR = {Severity.CRITICAL: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
+_STATE_COLOUR = {
+    RungState.PROVED: "green",
+    RungState.DISPROVED: "red",
+    RungState.UNKNOWN: "yellow",
+    RungState.NOT_REQUIRED: "dim",
+}
+_ORDER = {severity: place for place, severity in enumerate(Severity)}
+_MEANINGS = {
+    RungState.PROVED: "proved",
+    RungState.DISPROVED: "disproved",
+    RungState.UNKNOWN: "unknown",
+    RungState.NOT_REQUIRED: "not required",
+}
+_UNICODE = {RungState.PROVED: "✓", RungState.DISPROVED: "✗", RungState.UNKNOWN: "?", RungState.NOT_REQUIRED: "·"}
+_ASCII = {RungState.PROVED: "+", RungState.DISPROVED: "x", RungState.UNKNOWN: "?", RungState.NOT_REQUIRED: "."}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the page is drawn. `encoding` is that of the output; None stands for one that can express everything."""
+
+    colour: bool = False
+    width: int = 80
+    verbose: bool = False
+    encoding: str | None = None
+    now: datetime | None = None
+
+    def paint(self, text: str, *styles: str) -> str:
+        """`text` in these styles, where colour is wanted."""
+        if not self.colour or not text.strip():
+            return text
+        return f"\x1b[{';'.join(_COLOURS[style] for style in styles)}m{text}\x1b[0m"
+
+    def can(self, text: str) -> bool:
+        """Whether the output can express `text`."""
+        try:
+            text.encode(self.encoding or "utf-8")
+        except UnicodeEncodeError:
+            return False
+        return True
+
+    @property
+    def symbols(self) -> Mapping[RungState, str]:
+        """One character for each state of a rung, legible without colour."""
+        return _UNICODE if self.can("".join(_UNICODE.values())) else _ASCII
+
+    @property
+    def dot(self) -> str:
+        """What stands between things on one line."""
+        return " · " if self.can("·") else " - "
+
+    @property
+    def ellipsis(self) -> str:
+        """What stands where a text was cut."""
+        return "…" if self.can("…") else "..."
+
+
+def render(
+    report: Report,
+    *,
+    colour: bool = False,
+    width: int = 80,
+    verbose: bool = False,
+    encoding: str | None = None,
+    now: datetime | None = None,
+) -> str:
+    """The whole page. `now` adds how old the evidence is; every line ends with a newline."""
+    look = Look(colour, max(MINIMUM, min(width, MAXIMUM)), verbose, encoding, now)
+    parts = (_head, _sources, _ladder, _findings, _set_aside, _notes, _summary)
+    blocks = [list(part(report, look)) for part in parts]
+    text = "\n\n".join("\n".join(guard(line.rstrip()) for line in block) for block in blocks if block) + "\n"
+    return text if encoding is None else encodable(text, encoding)
+
+
+# --- what was looked at ----------------------------------------------------------------------------------------
+
+
+def _head(report: Report, look: Look) -> Iterator[str]:
+    names = [report.system or "audit", *report.environments]
+    yield look.paint(look.dot.join(clean(name, 60) for name in names), "bold")
+    yield f"evidence of {report.taken_at:%Y-%m-%d %H:%M:%S} UTC{_age(report.taken_at, look.now)}"
+
+
+def _age(taken_at: datetime, now: datetime | None) -> str:
+    if now is None:
+        return ""
+    seconds = (now - taken_at).total_seconds()
+    if seconds < 60:
+        return ", just now" if seconds > -60 else ", from the future: a clock is wrong"
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            return f", {_count(int(seconds // length), unit)} old"
+    return ""
+
+
+_SOURCE_STATES = {
+    "ok": (RungState.PROVED, "read"),
+    "failed": (RungState.DISPROVED, "failed"),
+    "stale": (RungState.UNKNOWN, "stale"),
+    "not_asked": (RungState.NOT_REQUIRED, "not asked"),
+}
+
+
+def _sources(report: Report, look: Look) -> Iterator[str]:
+    yield look.paint("Looked at", "bold")
+    silent = [source for source in report.sources if source.state == "not_asked"]
+    for source in report.sources:
+        if source.state != "not_asked":
+            yield from _source(source, report, look)
+    if silent:
+        label = look.paint(f"  {look.symbols[RungState.NOT_REQUIRED]} not asked  ", "dim")
+        text = wrap(", ".join(dict.fromkeys(_source_name(source, report) for source in silent)), look.width - 15)
+        yield label + look.paint(text[0], "dim")
+        yield from (" " * 15 + look.paint(line, "dim") for line in text[1:])
+    if report.files:
+        yield f"    {_count(len(report.files), 'file')} read{'' if look.verbose else ' (named with -v)'}"
+        yield from (f"      {clean(path)}" for path in report.files if look.verbose)
+
+
+def _source_name(source: SourceState, report: Report) -> str:
+    name = clean(source.name, 60)
+    several = len(report.environments) > 1 and source.environment
+    return f"{name} ({clean(source.environment or '', 60)})" if several else name
+
+
+def _source(source: SourceState, report: Report, look: Look) -> Iterator[str]:
+    state, word = _SOURCE_STATES.get(source.state, (RungState.UNKNOWN, source.state))
+    symbol = look.paint(look.symbols[state], _STATE_COLOUR[state])
+    name = _source_name(source, report)
+    said = source.detail or word
+    text = clean(said if source.state == "ok" or said.startswith(word) else f"{word}: {said}")
+    if source.taken_at and (report.taken_at - source.taken_at).total_seconds() >= 60:
+        text += f" ({_age(source.taken_at, report.taken_at)[2:]})"
+    first, *more = wrap(text, look.width - 20)
+    yield f"  {symbol} {fit(name, max(14, width(name)))}  {first}"
+    yield from (" " * 20 + line for line in more)
+
+
+# --- the ladder -------------------------------------------------------------------------------------------------
+
+_COVERAGE = "coverage"
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Columns of the matrix: `step` for each rung, coverage at `coverage` from the first of them."""
+
+    step: int
+    coverage: int
+    rows: int  # lines for the rungs' names: on two in turn where columns are narrow
+
+    @property
+    def width(self) -> int:
+        return self.coverage + len(_COVERAGE)
+
+
+_NARROW = _Grid(step=5, coverage=48, rows=2)
+_ROOMY = _Grid(step=9, coverage=90, rows=1)
+
+
+def _ladder(report: Report, look: Look) -> Iterator[str]:
+    if not report.services:
+        yield look.paint("Evidence ladder", "bold")
+        yield "  no service is declared, composed or running"
+        return
+    for place, environment in enumerate(report.environments):
+        services = [service for service in report.services if service.environment == environment]
+        if place:
+            yield ""
+        yield from _matrix(services, environment if len(report.environments) > 1 else None, look)
+    yield ""
+    yield from _legend(report, look)
+
+
+def _matrix(services: Sequence[ServiceReport], environment: str | None, look: Look) -> Iterator[str]:
+    longest = max((width(clean(service.name)) for service in services), default=0)
+    grid = _ROOMY if look.width >= _ROOMY.width + longest + 4 else _NARROW
+    column = min(longest, look.width - grid.width - 4)
+    title = f"Evidence ladder{look.dot}{clean(environment, 60)}" if environment else "Evidence ladder"
+    yield look.paint(title, "bold")
+    yield from _heads(" " * (2 + column + 2), grid, look)
+    for category, group in _by_category(services):
+        yield look.paint(category, "cyan")
+        for service in group:
+            yield f"  {fit(clean(service.name), column, look.ellipsis)}  {_cells(service, grid, look)}"
+
+
+def _heads(indent: str, grid: _Grid, look: Look) -> Iterator[str]:
+    for row in range(grid.rows):
+        names = "".join(fit(name, grid.step * grid.rows) for name in RUNGS[row :: grid.rows])
+        line = " " * (grid.step * row) + names.rstrip()
+        yield indent + look.paint(fit(line, grid.coverage) + _COVERAGE if row == 0 else line, "dim")
+
+
+def _cells(service: ServiceReport, grid: _Grid, look: Look) -> str:
+    cells = []
+    for place, name in enumerate(RUNGS):
+        rung = service.rungs.get(name)
+        state = rung.state if rung else RungState.UNKNOWN
+        room = min(grid.step, grid.coverage - place * grid.step)
+        cells.append(look.paint(look.symbols[state], _STATE_COLOUR[state]) + " " * (room - 1))
+    return f"{''.join(cells)}{percent(service.coverage):>{len(_COVERAGE)}}"
+
+
+def _by_category(services: Sequence[ServiceReport]) -> list[tuple[str, list[ServiceReport]]]:
+    groups: dict[str, list[ServiceReport]] = {}
+    for service in services:
+        label = service.category or ("uncategorized" if service.declared else "not declared")
+        groups.setdefault(clean(label, 60), []).append(service)
+    return list(groups.items())
+
+
+def _legend(report: Report, look: Look) -> Iterator[str]:
+    yield "  " + "   ".join(
+        f"{look.paint(look.symbols[state], _STATE_COLOUR[state])} {_MEANINGS[state]}" for state in RungState
+    )
+    for reason, rungs in _unknown_everywhere(report).items():
+        yield from (look.paint(f"  {line}", "dim") for line in wrap(f"? {', '.join(rungs)}: {reason}", look.width - 2))
+
+
+def _unknown_everywhere(report: Report) -> dict[str, list[str]]:
+    """Reason -> the rungs that no service proves or disproves, all for that one reason."""
+    found: dict[str, list[str]] = {}
+    for name in RUNGS:
+        rungs = [rung for service in report.services if (rung := service.rungs.get(name))]
+        reasons = {rung.reason for rung in rungs if rung.state is RungState.UNKNOWN}
+        settled = any(rung.state in (RungState.PROVED, RungState.DISPROVED) for rung in rungs)
+        if len(reasons) == 1 and not settled and (reason := reasons.pop()):
+            found.setdefault(clean(reason), []).append(name)
+    return found
+
+
+# --- findings ---------------------------------------------------------------------------------------------------
+
+
+def _findings(report: Report, look: Look) -> Iterator[str]:
+    yield look.paint("Findings", "bold")
+    open_ones = [finding for finding in report.findings if not finding.waiver and not finding.baselined]
+    loud = [finding for finding in open_ones if look.verbose or finding.severity is not Severity.INFO]
+    for title, group in _by_service(loud, report):
+        yield ""
+        yield look.paint(_ruled(title, look), "bold")
+        for finding in group:
+            yield from _finding(finding, look)
+    quiet = [finding for finding in open_ones if finding not in loud]
+    if quiet:
+        yield ""
+        yield look.paint("Also noticed", "bold") + look.paint("  (info; in full with -v)", "dim")
+        for finding in quiet:
+            yield from _brief(finding, look)
+    if not open_ones:
+        yield "  none" if report.complete else "  none in what could be read"
+
+
+def _by_service(findings: Iterable[Finding], report: Report) -> list[tuple[str, list[Finding]]]:
+    """Findings under their service, each group and all groups worst first, else in the report's order."""
+    groups: dict[tuple[str | None, str | None], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.environment, finding.service), []).append(finding)
+    for group in groups.values():
+        group.sort(key=lambda finding: _ORDER[finding.severity])
+    ordered = sorted(groups.items(), key=lambda item: (_ORDER[item[1][0].severity], -len(item[1])))
+    several = len(report.environments) > 1
+    return [(_group_title(*key, several=several), group) for key, group in ordered]
+
+
+def _group_title(environment: str | None, service: str | None, *, several: bool) -> str:
+    name = clean(service, 100) if service else "the whole system"
+    return f"{name} ({clean(environment, 60)})" if several and environment else name
+
+
+def _ruled(title: str, look: Look) -> str:
+    """A title that stands out without colour, too."""
+    rule = "─" if look.can("─") else "-"
+    return f"{rule * 2} {title} {rule * max(2, look.width - width(title) - 4)}"
+
+
+_INDENT = " " * 12
+
+
+def _finding(finding: Finding, look: Look) -> Iterator[str]:
+    yield f"  {look.paint(f'{finding.severity:<8}', _SEVERITY_COLOUR[finding.severity])}  {clean(finding.check)}"
+    room = look.width - len(_INDENT)
+    yield from (_INDENT + look.paint(line, "bold") for line in wrap(clean(finding.message), room))
+    yield from (f"{_INDENT}{look.paint('-->', 'cyan')} {clean(str(place))}" for place in finding.locations)
+    yield from _evidence(finding, look)
+    first, *more = wrap(clean(finding.fix), room - 5)
+    yield f"{_INDENT}{look.paint('fix:', 'green')} {first}"
+    yield from (f"{_INDENT}     {line}" for line in more)
+
+
+def _evidence(finding: Finding, look: Look) -> Iterator[str]:
+    shown = finding.evidence if look.verbose else finding.evidence[:EVIDENCE_LINES]
+    for item in shown:
+        first, *more = wrap(_evidence_text(item), look.width - len(_INDENT) - 2)
+        yield _INDENT + look.paint(f"| {first}", "dim")
+        yield from (_INDENT + look.paint(f"|   {line}", "dim") for line in more)
+    left = len(finding.evidence) - len(shown)
+    if left:
+        yield _INDENT + look.paint(f"| and {left} more (with -v)", "dim")
+
+
+def _evidence_text(item: Evidence) -> str:
+    place = "" if item.path is None else f"{item.path}: " if item.line is None else f"{item.path}:{item.line}: "
+    return clean(f"{place}{item.text}" if place else f"{item.source}: {item.text}")
+
+
+def _brief(finding: Finding, look: Look) -> Iterator[str]:
+    place = f" ({finding.locations[0]})" if finding.locations else ""
+    first, *more = wrap(clean(f"{finding.check}: {finding.message}{place}"), look.width - 4)
+    yield f"  {look.dot.strip()} {first}"
+    yield from (f"    {line}" for line in more)
+
+
+def _set_aside(report: Report, look: Look) -> Iterator[str]:
+    """What somebody accepted: one line each for waivers, names only for the baseline."""
+    waived = [finding for finding in report.findings if finding.waiver]
+    old = [finding for finding in report.findings if finding.baselined and not finding.waiver]
+    if waived or old:
+        yield look.paint("Accepted", "bold")
+    for finding in waived:
+        yield from _waived(finding, look)
+    if old:
+        yield f"  {_count(len(old), 'finding')} of the baseline"
+        yield from _listed([f"{finding.check}{_of(finding)}" for finding in old], look)
+
+
+def _waived(finding: Finding, look: Look) -> Iterator[str]:
+    waiver = finding.waiver
+    if waiver is None:
+        return
+    text = f"{finding.check}{_of(finding)}: {waiver.reason} ({waiver.owner}, until {waiver.until.isoformat()})"
+    first, *more = wrap(clean(text), look.width - 10)
+    yield f"  waived  {first}"
+    yield from (f"          {line}" for line in more)
+
+
+def _of(finding: Finding) -> str:
+    return f" of {finding.service}" if finding.service else ""
+
+
+def _listed(names: Sequence[str], look: Look) -> Iterator[str]:
+    shown = names if look.verbose else names[:LISTED]
+    more = f", and {len(names) - len(shown)} more (with -v)" if len(shown) < len(names) else ""
+    yield from (f"    {line}" for line in wrap(clean(", ".join(shown)) + more, look.width - 4))
+
+
+def _notes(report: Report, look: Look) -> Iterator[str]:
+    if report.notes:
+        yield look.paint("Notes", "bold")
+    for note in report.notes:
+        first, *more = wrap(clean(note), look.width - 4)
+        yield f"  {look.dot.strip()} {first}"
+        yield from (f"    {line}" for line in more)
+
+
+# --- the end ----------------------------------------------------------------------------------------------------
+
+
+def _summary(report: Report, look: Look) -> Iterator[str]:
+    yield look.paint("Summary", "bold")
+    yield f"  {look.dot.join(_numbers(report, look))}"
+    yield f"  {_coverage(report)}"
+    yield from _unfinished(report, look)
+    yield from _next(report, look)
+
+
+def _numbers(report: Report, look: Look) -> Iterator[str]:
+    summary = report.summary
+    for severity, number in zip(Severity, (summary.critical, summary.warning, summary.info), strict=True):
+        yield look.paint(f"{number} {severity}", *([_SEVERITY_COLOUR[severity], "bold"] if number else ["dim"]))
+    if summary.waived:
+        yield f"{summary.waived} waived"
+    if summary.baselined:
+        yield f"{summary.baselined} in the baseline"
+    yield _count(len(report.services), "service")
+
+
+def _coverage(report: Report) -> str:
+    if report.coverage is None:
+        return "coverage: nothing that is required could be assessed"
+    text = f"coverage {percent(report.coverage)}: proved, of the required rungs that were assessed"
+    if report.assessed is None or report.assessed >= 1:
+        return text
+    return f"{text} ({percent(report.assessed)} of all that are required)"
+
+
+def _unfinished(report: Report, look: Look) -> Iterator[str]:
+    reasons = list(incomplete(report))
+    if reasons:
+        yield look.paint("  incomplete", "red", "bold") + ": what is unknown is not proved"
+    for reason in reasons:
+        first, *more = wrap(clean(reason), look.width - 6)
+        yield f"    - {first}"
+        yield from (f"      {line}" for line in more)
+
+
+def incomplete(report: Report) -> Iterator[str]:
+    """Why the report is not complete, one reason at a time; nothing where it is."""
+    if report.complete:
+        return
+    reasons = [f"{item.name}: {item.detail or 'failed'}" for item in report.sources if item.state == "failed"]
+    reasons += [f"check `{tally.id}` ended with {tally.error}" for tally in report.checks if tally.error]
+    yield from dict.fromkeys(reasons) or ["some of the evidence could not be composed; see the findings"]
+
+
+def shortfalls(report: Report, fail_on: Severity, min_coverage: float | None) -> Iterator[str]:
+    """What a gate finds wanting: open findings of `fail_on` or above by severity, and coverage below a percentage."""
+    open_ones = [finding.severity for finding in report.findings if not finding.waiver and not finding.baselined]
+    for severity in Severity:
+        if _ORDER[severity] <= _ORDER[fail_on] and (number := open_ones.count(severity)):
+            yield f"{number} {severity}"
+    if min_coverage is not None and (report.coverage or 0) * 100 < min_coverage:
+        yield f"coverage {percent(report.coverage)} is below {min_coverage:g} %"
+
+
+def _next(report: Report, look: Look) -> Iterator[str]:
+    hints = list(_hints(report))
+    if not hints:
+        return
+    room = max(len(command) for command, _ in hints)
+    yield ""
+    yield look.paint("Next", "bold")
+    for command, meaning in hints:
+        yield f"  {look.paint(f'{command:<{room}}', 'cyan')}  {meaning}"
+
+
+def _hints(report: Report) -> Iterator[tuple[str, str]]:
+    open_ones = [finding for finding in report.findings if not finding.waiver and not finding.baselined]
+    worst = min(open_ones, key=lambda finding: _ORDER[finding.severity], default=None)
+    if worst:
+        yield f"auditor explain {clean(worst.check)}", "why it matters, with an example"
+    if any(source.name.partition(":")[0] == "docker" and source.state == "not_asked" for source in report.sources):
+        yield "auditor audit --docker env", "proves what runs, on a Docker Engine"
+    if open_ones:
+        yield "auditor gate", "the same with an exit code, for CI"
+
+
+def percent(ratio: float | None) -> str:
+    """`86 %`, or a dash where there is nothing to count. Rounded down: 100 % means all of it."""
+    return "-" if ratio is None else f"{int(ratio * 100 + 1e-9)} %"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
