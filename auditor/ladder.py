@@ -190,12 +190,14 @@ def judge_health(service: Service, snapshot: Snapshot) -> tuple[Verdict, tuple[s
     host = snapshot.service(service.environment, service.host) if service.host else None
     if host is not None and host.host is None:
         service = host
-    listeners = tuple(item for item in snapshot.listeners if item.environment == service.environment)
+    ports = service.entry.ports if service.entry else ()
+    listeners = tuple(x for x in snapshot.listeners if x.environment == service.environment and x.port in ports)
+    heard = snapshot.source("processes", service.environment).state == "ok"
     return health.verdict(
         lifecycle=Lifecycle.ONESHOT if snapshot.runs_once(service) else service.lifecycle,
         containers=service.containers,
         probes=snapshot.probes_of(service),
-        listeners=tuple(x for x in listeners if service.entry and x.port in service.entry.ports),
+        listeners=listeners if heard else None,
         engine_state=snapshot.source("docker", service.environment).state,
         wanted=service.definition.replicas if service.definition else 1,
     )

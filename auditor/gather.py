@@ -1,0 +1,233 @@
+"""The project's files -> facts: which are read for an environment, and what becomes of one that cannot be read.
+
+Pure given a Tree: the same files give the same facts.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from auditor import compose, knowledge
+from auditor.compose.mounts import resolve_mount
+from auditor.errors import AuditorError
+from auditor.model import (
+    Catalogue,
+    Component,
+    ComponentConfig,
+    Definition,
+    Document,
+    Entry,
+    EnvironmentSpec,
+    Fault,
+    Implementation,
+    Location,
+    Project,
+    PrometheusConfig,
+    SourceState,
+)
+from auditor.sources.code import parse_implementation
+from auditor.sources.components import find_component_configs
+from auditor.sources.documents import parse_document
+from auditor.sources.prometheus import parse_prometheus
+from auditor.tree import Tree, join
+from auditor.words import normal
+
+NO_CATALOGUE = "default"  # the environment's name where no catalogue names one
+PROMETHEUS_FILE = "/etc/prometheus/prometheus.yml"
+
+
+@dataclass(slots=True)
+class FileFacts:
+    """What the files of a project say, and how reading them went."""
+
+    projects: list[Project] = field(default_factory=list)
+    prometheus: list[PrometheusConfig] = field(default_factory=list)
+    documents: list[Document] = field(default_factory=list)
+    implementations: list[Implementation] = field(default_factory=list)
+    component_configs: list[ComponentConfig] = field(default_factory=list)
+    absent_files: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    sources: list[SourceState] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to read. `files` replace the Compose files of the judged environments."""
+
+    tree: Tree
+    components: tuple[Component, ...]
+    judged: tuple[str, ...]
+    catalogue: Catalogue | None = None
+    directory: str = ""
+    files: tuple[str, ...] | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def specs(catalogue: Catalogue | None) -> tuple[EnvironmentSpec, ...]:
+    """The environments of a catalogue, or the one that stands for "these files"."""
+    if catalogue:
+        return catalogue.environments
+    return (EnvironmentSpec(NO_CATALOGUE, Location(".")),)
+
+
+def gather_files(request: Request) -> FileFacts:
+    """Reads every file that the catalogue, the flags and the Compose files name."""
+    facts = FileFacts()
+    if request.catalogue:
+        facts.sources.append(SourceState("catalogue", "ok", request.catalogue.path))
+    else:
+        facts.sources.append(SourceState("catalogue", "not_asked"))
+    for spec in specs(request.catalogue):
+        project = _compose(request, spec, facts)
+        _prometheus(request, spec, project, facts)
+    _documents(request, facts)
+    _code(request, facts)
+    _tree(request, facts)
+    return facts
+
+
+# --- Compose -----------------------------------------------------------------------------------------------------
+
+
+def _compose(request: Request, spec: EnvironmentSpec, facts: FileFacts) -> Project:
+    files = request.files if spec.name in request.judged else None
+    project = compose.load(spec, request.tree, directory=request.directory, files=files, variables=request.variables)
+    facts.projects.append(project)
+    facts.sources.append(_compose_state(spec.name, project))
+    return project
+
+
+def _compose_state(environment: str, project: Project) -> SourceState:
+    fatal = next((fault for fault in project.faults if fault.fatal), None)
+    if fatal:
+        return SourceState("compose", "failed", f"{fatal.location}: {fatal.message}", environment)
+    names = ", ".join(project.files)
+    return SourceState("compose", "ok", f"{len(project.definitions)} services in {names}", environment)
+
+
+# --- Prometheus --------------------------------------------------------------------------------------------------
+
+
+def _prometheus(request: Request, spec: EnvironmentSpec, project: Project, facts: FileFacts) -> None:
+    server = _server(request, project)
+    path = _configuration(request, spec, server)
+    if path is None:
+        facts.sources.append(SourceState("prometheus", "not_asked", environment=spec.name))
+        return
+
+    def resolve(container_path: str) -> str | None:
+        return resolve_mount(server, container_path) if server else None
+
+    try:
+        config = parse_prometheus(request.tree, path, spec.name, resolve)
+    except AuditorError as error:
+        facts.sources.append(SourceState("prometheus", "failed", _said(error), spec.name))
+        return
+    facts.prometheus.append(config)
+    facts.sources.append(SourceState("prometheus", "ok", f"{len(config.jobs)} jobs in {path}", spec.name))
+
+
+def _server(request: Request, project: Project) -> Definition | None:
+    for definition in project.definitions:
+        known = knowledge.by_image(request.components, definition.image) if definition.image else None
+        if known and known.key == "prometheus":
+            return definition
+    return None
+
+
+def _configuration(request: Request, spec: EnvironmentSpec, server: Definition | None) -> str | None:
+    """The configuration that the catalogue names, else the one that the composed Prometheus mounts."""
+    if spec.prometheus_config:
+        return posixpath.normpath(posixpath.join(request.directory, spec.prometheus_config))
+    mounted = resolve_mount(server, PROMETHEUS_FILE) if server else None
+    return mounted if mounted and request.tree.exists(mounted) else None
+
+
+# --- documents and code ------------------------------------------------------------------------------------------
+
+
+def _documents(request: Request, facts: FileFacts) -> None:
+    patterns = request.catalogue.documents if request.catalogue else ()
+    if not patterns:
+        facts.sources.append(SourceState("documents", "not_asked"))
+        return
+    words = _known_words(request, facts)
+    problems = _each(_expand(request, patterns), lambda path: _document(request, path, words, facts))
+    facts.sources.append(_state("documents", problems, f"{len(facts.documents)} read"))
+
+
+def _document(request: Request, path: str, words: frozenset[str], facts: FileFacts) -> None:
+    facts.documents.append(parse_document(request.tree.read(path), path, words))
+
+
+def _known_words(request: Request, facts: FileFacts) -> frozenset[str]:
+    """The normal form of everything that a document may call a service."""
+    words: set[str] = set()
+    for component in request.components:
+        words.update((component.key, component.title, *component.names))
+    for project in facts.projects:
+        words.update(definition.name for definition in project.definitions)
+    for entry in request.catalogue.entries if request.catalogue else ():
+        words.update((entry.name, *entry.aliases, entry.title or ""))
+    return frozenset(normal(word) for word in words) - {""}
+
+
+def _code(request: Request, facts: FileFacts) -> None:
+    entries = [e for e in request.catalogue.entries if e.implementation] if request.catalogue else []
+    if not entries:
+        facts.sources.append(SourceState("code", "not_asked"))
+        return
+    problems = _each(entries, lambda entry: _implementation(request, entry, facts))
+    facts.sources.append(_state("code", problems, f"{len(facts.implementations)} implementations read"))
+
+
+def _implementation(request: Request, entry: Entry, facts: FileFacts) -> None:
+    facts.implementations.append(parse_implementation(request.tree, entry, request.directory))
+
+
+def _tree(request: Request, facts: FileFacts) -> None:
+    """Configurations of known components, and which of the files that entries name are not there."""
+    if request.catalogue is None:
+        return
+    facts.component_configs += find_component_configs(request.tree, request.components, request.directory)
+    for entry in request.catalogue.entries:
+        if entry.runbook and "://" not in entry.runbook and not _exists(request, entry.runbook):
+            facts.absent_files.append(entry.runbook)
+
+
+def _exists(request: Request, path: str) -> bool:
+    try:
+        return request.tree.exists(join(request.directory, path.partition("#")[0]))
+    except AuditorError:
+        return False
+
+
+def _expand(request: Request, patterns: Iterable[str]) -> list[str]:
+    """The files that patterns name; a plain path that is missing stays, so that reading it says so."""
+    paths: dict[str, None] = {}
+    for pattern in patterns:
+        path = posixpath.normpath(posixpath.join(request.directory, pattern))
+        found = request.tree.glob(path) if any(sign in path for sign in "*?[") else [path]
+        paths.update(dict.fromkeys(found))
+    return list(paths)
+
+
+def _each(items: Iterable[object], read: Callable[..., None]) -> list[str]:
+    """Reads each item; one that cannot be read is told and hides no other."""
+    problems = []
+    for item in items:
+        try:
+            read(item)
+        except AuditorError as error:
+            problems.append(_said(error))
+    return problems
+
+
+def _state(name: str, problems: list[str], detail: str) -> SourceState:
+    return SourceState(name, "failed", "; ".join(problems)) if problems else SourceState(name, "ok", detail)
+
+
+def _said(error: AuditorError) -> str:
+    return f"{error.where}: {error.what}" if error.where else error.what

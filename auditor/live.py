@@ -1,0 +1,153 @@
+"""Reads what is alive, at the same time and within a deadline: engines, host processes, Alertmanager, then probes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from auditor.errors import AuditorError
+from auditor.model import (
+    Alert,
+    Container,
+    EnvironmentSpec,
+    Lifecycle,
+    Listener,
+    ProbeResult,
+    SourceState,
+)
+
+DEADLINE = 9.0  # seconds for everything but probes: a frozen engine must not hold a gate longer
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One live source to read: `read(environment)` returns its facts."""
+
+    name: str
+    environment: str
+    key: str  # two asks with the same key are read once
+    read: Callable[[str], Sequence[Any]]
+
+
+@dataclass(slots=True)
+class LiveFacts:
+    """What was alive."""
+
+    containers: list[Container] = field(default_factory=list)
+    listeners: list[Listener] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    probes: list[ProbeResult] = field(default_factory=list)
+    sources: list[SourceState] = field(default_factory=list)
+
+    def add(self, facts: Sequence[object]) -> None:
+        """Sorts facts into their lists by type."""
+        lists: Mapping[type, list[Any]] = {
+            Container: self.containers,
+            Listener: self.listeners,
+            Alert: self.alerts,
+        }
+        for fact in facts:
+            lists[type(fact)].append(fact)
+
+
+def asks(
+    judged: Sequence[EnvironmentSpec],
+    *,
+    docker: str | None,
+    alertmanager: str | None,
+    with_processes: Mapping[str, bool],
+) -> list[Ask]:
+    """What the catalogue and the flags ask of each judged environment."""
+    wanted: list[Ask] = []
+    for spec in judged:
+        addresses = (docker,) if docker else spec.docker
+        for address in addresses:
+            name = "docker" if len(addresses) == 1 else f"docker:{address}"
+            wanted.append(Ask(name, spec.name, f"docker {address}", _docker(address)))
+        local = any(address == "env" or address.startswith("unix:") for address in addresses)
+        if local or with_processes.get(spec.name):
+            wanted.append(Ask("processes", spec.name, "processes", _processes))
+        url = alertmanager or spec.alertmanager_url
+        if url:
+            wanted.append(Ask("alertmanager", spec.name, f"alertmanager {url}", _alertmanager(url)))
+    return wanted
+
+
+def _docker(address: str) -> Callable[[str], Sequence[Container]]:
+    def read(environment: str) -> Sequence[Container]:
+        from auditor.sources.docker import read_containers
+
+        return read_containers(address, environment)
+
+    return read
+
+
+def _processes(environment: str) -> Sequence[Listener]:
+    from auditor.sources.processes import read_listeners
+
+    return read_listeners(environment)
+
+
+def _alertmanager(url: str) -> Callable[[str], Sequence[Alert]]:
+    def read(environment: str) -> Sequence[Alert]:
+        from auditor.sources.alertmanager import read_alerts
+
+        return read_alerts(url, environment)
+
+    return read
+
+
+def gather_live(wanted: Sequence[Ask], unasked: Sequence[EnvironmentSpec]) -> LiveFacts:
+    """Reads each source once, in threads. One that is not back at the deadline has failed; its thread is left behind."""
+    facts = LiveFacts()
+    started = time.monotonic()
+    pool = ThreadPoolExecutor(max_workers=max(1, min(8, len(wanted))), thread_name_prefix="auditor-source")
+    futures: dict[str, Future[tuple[Sequence[Any], float]]] = {}
+    for ask in wanted:
+        if ask.key not in futures:
+            futures[ask.key] = pool.submit(_timed, ask)
+    wait(futures.values(), timeout=DEADLINE)
+    pool.shutdown(wait=False, cancel_futures=True)
+    for ask in wanted:
+        facts.sources.append(_collect(ask, futures[ask.key], facts, time.monotonic() - started))
+    asked = {(ask.name.partition(":")[0], ask.environment) for ask in wanted}
+    for spec in unasked:
+        for name in ("docker", "processes", "alertmanager"):
+            if (name, spec.name) not in asked:
+                facts.sources.append(SourceState(name, "not_asked", environment=spec.name))
+    return facts
+
+
+def _timed(ask: Ask) -> tuple[Sequence[Any], float]:
+    started = time.monotonic()
+    found = ask.read(ask.environment)
+    return found, time.monotonic() - started
+
+
+def _collect(ask: Ask, future: Future[tuple[Sequence[Any], float]], facts: LiveFacts, waited: float) -> SourceState:
+    if not future.done() or future.cancelled():
+        return SourceState(ask.name, "failed", f"no answer within {DEADLINE:g} s", ask.environment, waited)
+    try:
+        found, duration = future.result()
+    except AuditorError as error:
+        detail = f"{error.where}: {error.what}" if error.where else error.what
+        return SourceState(ask.name, "failed", detail, ask.environment, waited)
+    except Exception as error:  # a source that crashes is a source that failed, and hides no other
+        return SourceState(ask.name, "failed", f"{type(error).__name__}: {error}"[:300], ask.environment, waited)
+    facts.add([replace(fact, environment=ask.environment) for fact in found])
+    return SourceState(ask.name, "ok", _counted(ask.name, len(found)), ask.environment, duration)
+
+
+_NOUNS = {"docker": "containers", "processes": "listening ports", "alertmanager": "active alerts"}
+
+
+def _counted(name: str, number: int) -> str:
+    return f"{number} {_NOUNS[name.partition(':')[0]]}"
+
+
+def needs_processes(lifecycles: Sequence[Lifecycle]) -> bool:
+    """Whether an environment declares host processes, whose ports only the host can show."""
+    return Lifecycle.PROCESS in lifecycles

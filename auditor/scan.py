@@ -1,0 +1,284 @@
+"""One run, from settings to report: find the project, read its files, ask what is alive, judge."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from auditor import engine, live, policy
+from auditor.catalogue import parse_catalogue
+from auditor.errors import AuditorError, CatalogueError, EvidenceError, SettingsError, UsageError, did_you_mean
+from auditor.gather import FileFacts, Request, gather_files, specs
+from auditor.inventory import Snapshot
+from auditor.model import Catalogue, EnvironmentSpec, Report, SourceState
+from auditor.settings import Settings
+from auditor.sources.knowledge import load_components
+from auditor.sources.tree import DiskTree
+from auditor.tree import Tree
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+CATALOGUE_NAMES = ("catalogue.yaml", "catalogue.yml")
+SNAPSHOT_SCHEMA = "stack-auditor/snapshot/1"
+NO_CATALOGUE_HELP = "write one with `auditor init`, or name Compose files with -f"
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a project lies. `catalogue` and `directory` are relative to `root`; no catalogue: None."""
+
+    root: Path
+    catalogue: str | None
+    directory: str
+
+
+def _quiet(_: str) -> None:
+    pass
+
+
+# --- where -------------------------------------------------------------------------------------------------------
+
+
+def locate(settings: Settings, cwd: Path | None = None) -> Place:
+    """The project that the settings mean. Raises UsageError or CatalogueError where a named file is not there."""
+    here = (cwd or Path.cwd()).resolve()
+    catalogue = _catalogue(settings, here)
+    start = catalogue.parent if catalogue else _first_directory(settings, here)
+    root = _root(settings, start, here)
+    if not start.is_relative_to(root):
+        raise UsageError(f"`{start}` lies outside the root `{root}`", help="name another --root")
+    relative = start.relative_to(root).as_posix()
+    directory = "" if relative == "." else relative
+    name = catalogue.relative_to(root).as_posix() if catalogue else None
+    return Place(root, name, directory)
+
+
+def _catalogue(settings: Settings, here: Path) -> Path | None:
+    if settings.catalogue:
+        path = here / settings.catalogue
+        if not path.exists():
+            raise CatalogueError("no such catalogue", path=settings.catalogue, help=NO_CATALOGUE_HELP)
+        return path.parent.resolve() / path.name
+    if settings.compose_files:
+        return None
+    top = _root(settings, here, here)
+    for directory in (here, *here.parents):
+        for name in CATALOGUE_NAMES:
+            if (directory / name).is_file():
+                return directory / name
+        if directory == top:
+            break
+    return None
+
+
+def _first_directory(settings: Settings, here: Path) -> Path:
+    return (here / settings.compose_files[0]).parent.resolve() if settings.compose_files else here
+
+
+def _root(settings: Settings, start: Path, here: Path) -> Path:
+    """`--root`, else the nearest ancestor with `.git`, else the directory itself."""
+    if settings.root:
+        root = (here / settings.root).resolve()
+        if not root.is_dir():
+            raise UsageError(f"--root `{settings.root}` is no directory")
+        return root
+    return next((d for d in (start, *start.parents) if (d / ".git").exists()), start)
+
+
+# --- what --------------------------------------------------------------------------------------------------------
+
+
+def gather(settings: Settings, progress: Progress | None = None) -> Snapshot:
+    """Every fact of this moment. A source that was asked and failed is a state of the snapshot, not an error."""
+    say = progress or _quiet
+    place = locate(settings)
+    tree = DiskTree(place.root, allow=tuple(Path(path) for path in settings.allow_paths))
+    catalogue = _read_catalogue(tree, place)
+    judged = _judged(settings, catalogue)
+    taken_at = datetime.now(UTC)
+    components = load_components()
+    say("reading files")
+    facts = gather_files(
+        Request(
+            tree=tree,
+            components=components,
+            judged=tuple(spec.name for spec in judged),
+            catalogue=catalogue,
+            directory=place.directory,
+            files=_compose_files(settings, place),
+            variables={name: os.environ[name] for name in settings.admit if name in os.environ},
+        )
+    )
+    snapshot = _snapshot(taken_at, judged, catalogue, facts, components=components, files=tuple(tree.files))
+    if settings.offline:
+        return replace(snapshot, sources=(*snapshot.sources, *_unasked(judged)))
+    return _with_live(snapshot, judged, settings, say)
+
+
+def _read_catalogue(tree: Tree, place: Place) -> Catalogue | None:
+    if place.catalogue is None:
+        return None
+    try:
+        data = tree.read(place.catalogue)
+    except EvidenceError as error:
+        raise CatalogueError(error.what, path=error.path, line=error.line, help=error.help) from error
+    return parse_catalogue(data, place.catalogue, read_include=tree.read)
+
+
+def _judged(settings: Settings, catalogue: Catalogue | None) -> tuple[EnvironmentSpec, ...]:
+    known = specs(catalogue)
+    if not settings.environments:
+        return known[:1]
+    if "all" in settings.environments:
+        return known
+    by_name = {spec.name: spec for spec in known}
+    for name in settings.environments:
+        if name not in by_name:
+            hint = did_you_mean(name, by_name) or f"it has {', '.join(f'`{known}`' for known in by_name)}"
+            raise UsageError(f"the catalogue has no environment `{name}`", help=hint)
+    return tuple(by_name[name] for name in dict.fromkeys(settings.environments))
+
+
+def _compose_files(settings: Settings, place: Place) -> tuple[str, ...] | None:
+    """The -f files as paths from the root; one outside it keeps its absolute path, for the tree to refuse or allow."""
+    if not settings.compose_files:
+        return None
+    paths = []
+    for name in settings.compose_files:
+        path = Path(os.path.normpath(Path.cwd().resolve() / name))
+        paths.append(path.relative_to(place.root).as_posix() if path.is_relative_to(place.root) else str(path))
+    return tuple(paths)
+
+
+def _snapshot(
+    taken_at: datetime,
+    judged: Sequence[EnvironmentSpec],
+    catalogue: Catalogue | None,
+    facts: FileFacts,
+    *,
+    components: tuple[object, ...],
+    files: tuple[str, ...],
+) -> Snapshot:
+    return Snapshot(
+        taken_at=taken_at,
+        environments=tuple(spec.name for spec in judged),
+        catalogue=catalogue,
+        components=components,  # type: ignore[arg-type]
+        sources=tuple(facts.sources),
+        projects=tuple(facts.projects),
+        prometheus=tuple(facts.prometheus),
+        documents=tuple(facts.documents),
+        implementations=tuple(facts.implementations),
+        component_configs=tuple(facts.component_configs),
+        absent_files=tuple(facts.absent_files),
+        faults=tuple(facts.faults),
+        files=files,
+    )
+
+
+def _unasked(judged: Sequence[EnvironmentSpec]) -> list[SourceState]:
+    names = ("docker", "processes", "alertmanager", "probes")
+    return [SourceState(name, "not_asked", environment=spec.name) for spec in judged for name in names]
+
+
+# --- what is alive -----------------------------------------------------------------------------------------------
+
+
+def _with_live(snapshot: Snapshot, judged: Sequence[EnvironmentSpec], settings: Settings, say: Progress) -> Snapshot:
+    processes = {
+        spec.name: live.needs_processes([entry.lifecycle for entry in snapshot.entries(spec.name)]) for spec in judged
+    }
+    wanted = live.asks(judged, docker=settings.docker, alertmanager=settings.alertmanager, with_processes=processes)
+    if wanted:
+        say("asking " + ", ".join(dict.fromkeys(ask.name for ask in wanted)))
+    found = live.gather_live(wanted, judged)
+    snapshot = replace(
+        snapshot,
+        containers=tuple(found.containers),
+        listeners=tuple(found.listeners),
+        alerts=tuple(found.alerts),
+        sources=(*snapshot.sources, *found.sources),
+    )
+    return _with_probes(snapshot, judged, say)
+
+
+def _with_probes(snapshot: Snapshot, judged: Sequence[EnvironmentSpec], say: Progress) -> Snapshot:
+    declared = [spec for spec in judged if any(entry.probes for entry in snapshot.entries(spec.name))]
+    states = [SourceState("probes", "not_asked", environment=spec.name) for spec in judged if spec not in declared]
+    if not declared:
+        return replace(snapshot, sources=(*snapshot.sources, *states))
+    from auditor.probes import plan_probes, run_probes
+
+    requests = [request for spec in declared for request in plan_probes(snapshot, spec.name)]
+    say(f"running {len(requests)} probes")
+    started = monotonic()
+    results = run_probes(requests)
+    took = monotonic() - started
+    for spec in declared:
+        mine = [result for result in results if result.environment == spec.name]
+        states.append(SourceState("probes", "ok", f"{len(mine)} run", spec.name, took))
+    return replace(snapshot, probes=tuple(results), sources=(*snapshot.sources, *states))
+
+
+# --- judging -----------------------------------------------------------------------------------------------------
+
+
+def judge(snapshot: Snapshot, settings: Settings) -> Report:
+    """The report of a snapshot under the settings. Raises UsageError, SettingsError or CatalogueError."""
+    known = _read_baseline(settings.baseline) if settings.baseline else None
+    return engine.audit(snapshot, policy.build(snapshot.catalogue, settings, known))
+
+
+def _read_baseline(name: str) -> frozenset[str]:
+    try:
+        data = Path(name).read_bytes()
+    except OSError as error:
+        raise SettingsError(f"the baseline cannot be read: {error.strerror}", path=name) from error
+    return policy.read_baseline(data, name)
+
+
+def scan(settings: Settings, *, progress: Progress | None = None) -> Report:
+    """Gathers and judges once."""
+    started = monotonic()
+    report = judge(gather(settings, progress), settings)
+    return replace(report, duration=monotonic() - started)
+
+
+# --- snapshots ---------------------------------------------------------------------------------------------------
+
+
+def _adapter() -> TypeAdapter[Snapshot]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Snapshot)
+
+
+def save_snapshot(snapshot: Snapshot) -> bytes:
+    """The snapshot as JSON text, from which the same audit can be run again."""
+    content = {"schema": SNAPSHOT_SCHEMA, "snapshot": _adapter().dump_python(snapshot, mode="json")}
+    return (json.dumps(content, indent=1, ensure_ascii=True) + "\n").encode()
+
+
+def load_snapshot(data: bytes, path: str) -> Snapshot:
+    """The snapshot of a file that `save_snapshot` wrote. Raises EvidenceError."""
+    from pydantic import ValidationError
+
+    try:
+        content = json.loads(data)
+        if not isinstance(content, dict) or content.get("schema") != SNAPSHOT_SCHEMA:
+            raise EvidenceError(f"its schema is not `{SNAPSHOT_SCHEMA}`", path=path)
+        return _adapter().validate_python(content["snapshot"])
+    except (ValueError, KeyError, RecursionError, ValidationError) as error:
+        if isinstance(error, AuditorError):
+            raise
+        raise EvidenceError(
+            "it is not a snapshot of this version", path=path, help="write one with `auditor snapshot`"
+        ) from error
