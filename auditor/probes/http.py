@@ -1,36 +1,37 @@
-"""Asks over HTTP: the status, and where wanted a part of the JSON body. One client a question, no redirects."""
+"""Asks over HTTP: the status, and where wanted a part of the JSON body."""
 
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 
 import httpx
 
-from auditor.probes.address import Unreachable, resolve
+from auditor.probes.address import Unreachable
 from auditor.probes.answer import Answer, network_failure
-from auditor.probes.plan import PORTS, ProbeRequest
+from auditor.probes.plan import ProbeRequest
+from auditor.probes.wire import Call, Reply, exchange
 from auditor.sources.hostile import printable
 
-BODY_LIMIT = 64 * 1024  # bytes that are read of a body; more is too large where it has to be understood
 _SHOWN = 60  # characters of a found value
 
 
 async def ask(request: ProbeRequest, environ: Mapping[str, str]) -> Answer:
     """Success: status and JSON are as expected. A redirect is judged as it is: nothing is carried to another place."""
     secrets = _secrets(request, environ)
-    answer = Answer("unknown", "no address")
-    for address in await resolve(request.host, request.port):
-        try:
-            answer = await _exchange(request, address, secrets)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            answer = network_failure(error)
-            continue
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
-            answer = _broken(error)
-        break
+    call = Call(
+        host=request.host,
+        port=request.port,
+        scheme=request.scheme,
+        path=request.path,
+        method=request.method,
+        headers=secrets,
+        timeout=request.timeout,
+    )
+    try:
+        answer = _judged(request, call, await exchange(call))
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        answer = _broken(error)
     return Answer(answer.outcome, _without(answer.reason, secrets.values()))
 
 
@@ -47,71 +48,20 @@ def _secrets(request: ProbeRequest, environ: Mapping[str, str]) -> dict[str, str
     return values
 
 
-async def _exchange(request: ProbeRequest, address: str, secrets: Mapping[str, str]) -> Answer:
-    # A client of its own: one that is shared keeps dead slots after each cancelled request.
-    # Connected is the address that was checked; the name goes into `Host` and into TLS.
-    async with (
-        httpx.AsyncClient(verify=_trust(), trust_env=False, follow_redirects=False, timeout=request.timeout) as client,
-        client.stream(
-            request.method,
-            _url(request, address),
-            headers={**_headers(request), **secrets},
-            extensions={"sni_hostname": request.host} if request.host != address else {},
-        ) as response,
-    ):
-        body, whole = await _body(response)
-        return _judged(request, response, body, whole)
-
-
-@lru_cache(maxsize=1)
-def _trust() -> ssl.SSLContext:
-    """The system's certificates; made once, it costs more than many requests."""
-    return ssl.create_default_context()
-
-
-def _url(request: ProbeRequest, address: str) -> str:
-    return f"{request.scheme}://{_bracketed(address)}:{request.port}{request.path}"
-
-
-def _headers(request: ProbeRequest) -> dict[str, str]:
-    port = "" if PORTS[request.scheme] == request.port else f":{request.port}"
-    return {
-        "Host": f"{_bracketed(request.host)}{port}",
-        "User-Agent": "stack-auditor",
-        "Accept": "*/*",
-        "Accept-Encoding": "identity",
-        "Connection": "close",
-    }
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-async def _body(response: httpx.Response) -> tuple[bytes, bool]:
-    """The body as it was sent, never unpacked, and whether that is all of it."""
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            return bytes(body[:BODY_LIMIT]), False
-    return bytes(body), True
-
-
 # --- judging ---------------------------------------------------------------------------------------------------
 
 
-def _judged(request: ProbeRequest, response: httpx.Response, body: bytes, whole: bool) -> Answer:
-    if not request.expect.allows(response.status_code):
-        return Answer("failure", f"status {response.status_code}")
+def _judged(request: ProbeRequest, call: Call, reply: Reply) -> Answer:
+    if not request.expect.allows(reply.status):
+        return Answer("failure", f"status {reply.status}")
     if request.expect.json is None:
         return Answer("success")
-    if not whole:
-        return Answer("failure", f"the answer is larger than {BODY_LIMIT // 1024} KiB")
-    if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+    if not reply.whole:
+        return Answer("failure", f"the answer is too large: more than {call.limit // 1024} KiB")
+    if reply.packed:
         return Answer("failure", "the answer is compressed, although it was asked not to be")
     try:
-        found = json.loads(body)
+        found = json.loads(reply.body)
     except (ValueError, RecursionError):
         return Answer("failure", "the answer is no JSON")
     difference = next(differences(request.expect.json, found), None)
