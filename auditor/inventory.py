@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -457,7 +457,7 @@ def _judged_containers(snapshot: Snapshot) -> tuple[object, ...]:
     return tuple(c for c in snapshot.containers if c.environment in snapshot.environments)
 
 
-_SUBJECTS = {
+_SUBJECTS: Mapping[type, Callable[[Snapshot], tuple[object, ...]]] = {
     Service: lambda snapshot: snapshot.services,
     Entry: lambda snapshot: snapshot.catalogue.entries if snapshot.catalogue else (),
     Catalogue: lambda snapshot: (snapshot.catalogue,) if snapshot.catalogue else (),

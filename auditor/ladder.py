@@ -179,7 +179,7 @@ def _healthy(service: Service, snapshot: Snapshot) -> Step:
         return Step(PROVED, None, _seen("health", said or "healthy"))
     if answer in (Verdict.UNHEALTHY, Verdict.DEGRADED, Verdict.STOPPED):
         return Step(DISPROVED, f"{answer}: {said}" if said else str(answer))
-    asked = snapshot.source("docker", service.environment).state != "not_asked" or snapshot.probes_of(service)
+    asked = snapshot.source("docker", service.environment).state != "not_asked" or bool(snapshot.probes_of(service))
     if service.lifecycle is Lifecycle.PROCESS:
         asked = snapshot.source("processes", service.environment).state != "not_asked"
     return Step(UNKNOWN, said or str(answer)) if asked else Step(UNKNOWN, NOT_ASKED)

@@ -101,7 +101,7 @@ def _alertmanager(url: str) -> Callable[[str], Sequence[Alert]]:
 
 
 def gather_live(wanted: Sequence[Ask], unasked: Sequence[EnvironmentSpec]) -> LiveFacts:
-    """Reads each source once, in threads. One that is not back at the deadline has failed; its thread is left behind."""
+    """Reads each source once, in threads. One that is not back at the deadline has failed; its thread is left."""
     facts = LiveFacts()
     started = time.monotonic()
     pool = ThreadPoolExecutor(max_workers=max(1, min(8, len(wanted))), thread_name_prefix="auditor-source")

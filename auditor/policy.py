@@ -117,14 +117,14 @@ def _known(name: str, error: _Error, path: str | None, line: int | None) -> None
 def _check_options(config: CheckConfig) -> None:
     item = registry.checks()[registry.formerly().get(config.check, config.check)]
     for name, value in config.options.items():
-        where = {"path": config.location.path, "line": config.location.line}
+        path, line = config.location.path, config.location.line
         if name not in item.options:
-            hint = did_you_mean(name, item.options) or "it has no options" if not item.options else None
-            raise CatalogueError(f"check `{item.id}` has no option `{name}`", help=hint, **where)
+            hint = did_you_mean(name, item.options) if item.options else "it has no options"
+            raise CatalogueError(f"check `{item.id}` has no option `{name}`", path=path, line=line, help=hint)
         default = item.options[name]
         expected = (int, float) if isinstance(default, float) else type(default)
         if isinstance(value, bool) is not isinstance(default, bool) or not isinstance(value, expected):
-            raise CatalogueError(f"option `{name}` of check `{item.id}` is not like `{default}`", **where)
+            raise CatalogueError(f"option `{name}` of check `{item.id}` is not like `{default}`", path=path, line=line)
 
 
 # --- waivers -----------------------------------------------------------------------------------------------------

@@ -10,12 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from auditor.model import Evidence, Location, Severity
-
-if TYPE_CHECKING:
-    from auditor.inventory import Snapshot
 
 
 class ByCriticality:
@@ -108,8 +105,7 @@ def check(
 @cache
 def checks() -> Mapping[str, Check]:
     """All checks by id, in order of theme and id; importing the modules of `auditor.checks` registers them."""
-    from auditor import checks as package
-
+    package = importlib.import_module("auditor.checks")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")
     return dict(sorted(_registered.items(), key=lambda item: (item[1].theme, item[0])))
@@ -149,6 +145,3 @@ def _dedent(text: str) -> str:
 def modules() -> tuple[ModuleType, ...]:
     """The modules that hold checks: one a theme."""
     return tuple({item.theme: importlib.import_module(item.run.__module__) for item in checks().values()}.values())
-
-
-SnapshotLike = Any  # the engine passes an `auditor.inventory.Snapshot`; named here to keep imports one way

@@ -16,8 +16,9 @@ from auditor.model import (
     Port,
     Project,
     Reference,
+    Severity,
 )
-from auditor.registry import BY_CRITICALITY, Problem, Severity, check
+from auditor.registry import BY_CRITICALITY, Problem, check
 
 DEPLOYED_HERE = (Lifecycle.DAEMON, Lifecycle.ONESHOT, Lifecycle.CRON)
 
