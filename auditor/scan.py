@@ -16,14 +16,16 @@ from auditor.catalogue import parse_catalogue
 from auditor.errors import AuditorError, CatalogueError, EvidenceError, SettingsError, UsageError, did_you_mean
 from auditor.gather import FileFacts, Request, gather_files, specs
 from auditor.inventory import Snapshot
-from auditor.model import Catalogue, EnvironmentSpec, Report, SourceState
+from auditor.model import Catalogue, Component, EnvironmentSpec, Report, SourceState
 from auditor.settings import Settings
-from auditor.sources.knowledge import load_components
+from auditor.sources import knowledge
 from auditor.sources.tree import DiskTree
 from auditor.tree import Tree
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+    from auditor.probes import ProbeRequest
 
 CATALOGUE_NAMES = ("catalogue.yaml", "catalogue.yml")
 SNAPSHOT_SCHEMA = "stack-auditor/snapshot/1"
@@ -104,7 +106,7 @@ def gather(settings: Settings, progress: Progress | None = None) -> Snapshot:
     catalogue = _read_catalogue(tree, place)
     judged = _judged(settings, catalogue)
     taken_at = datetime.now(UTC)
-    components = load_components()
+    components = knowledge.load()
     say("reading files")
     facts = gather_files(
         Request(
@@ -164,14 +166,14 @@ def _snapshot(
     catalogue: Catalogue | None,
     facts: FileFacts,
     *,
-    components: tuple[object, ...],
+    components: tuple[Component, ...],
     files: tuple[str, ...],
 ) -> Snapshot:
     return Snapshot(
         taken_at=taken_at,
         environments=tuple(spec.name for spec in judged),
         catalogue=catalogue,
-        components=components,  # type: ignore[arg-type]
+        components=components,
         sources=tuple(facts.sources),
         projects=tuple(facts.projects),
         prometheus=tuple(facts.prometheus),
@@ -207,25 +209,36 @@ def _with_live(snapshot: Snapshot, judged: Sequence[EnvironmentSpec], settings: 
         alerts=tuple(found.alerts),
         sources=(*snapshot.sources, *found.sources),
     )
-    return _with_probes(snapshot, judged, say)
+    return _with_probes(snapshot, judged, settings, say)
 
 
-def _with_probes(snapshot: Snapshot, judged: Sequence[EnvironmentSpec], say: Progress) -> Snapshot:
+def _with_probes(snapshot: Snapshot, judged: Sequence[EnvironmentSpec], settings: Settings, say: Progress) -> Snapshot:
     declared = [spec for spec in judged if any(entry.probes for entry in snapshot.entries(spec.name))]
     states = [SourceState("probes", "not_asked", environment=spec.name) for spec in judged if spec not in declared]
     if not declared:
         return replace(snapshot, sources=(*snapshot.sources, *states))
-    from auditor.probes import plan_probes, run_probes
+    from auditor.probes import run_probes
 
-    requests = [request for spec in declared for request in plan_probes(snapshot, spec.name)]
+    requests = [request for spec in declared for request in _questions(snapshot, spec, settings)]
     say(f"running {len(requests)} probes")
     started = monotonic()
-    results = run_probes(requests)
+    results = run_probes(requests, now=datetime.now(UTC))
     took = monotonic() - started
     for spec in declared:
         mine = [result for result in results if result.environment == spec.name]
         states.append(SourceState("probes", "ok", f"{len(mine)} run", spec.name, took))
     return replace(snapshot, probes=tuple(results), sources=(*snapshot.sources, *states))
+
+
+def _questions(snapshot: Snapshot, spec: EnvironmentSpec, settings: Settings) -> list[ProbeRequest]:
+    from auditor.probes import Place as From
+    from auditor.probes import plan_probes
+
+    addresses = (settings.docker,) if settings.docker else spec.docker
+    local = all(address == "env" or address.startswith("unix:") for address in addresses)
+    here = From(spec.name, local=local, shares_network=settings.shares_network)
+    containers = [container for container in snapshot.containers if container.environment == spec.name]
+    return plan_probes(snapshot.entries(spec.name), snapshot.definitions(spec.name), containers, here)
 
 
 # --- judging -----------------------------------------------------------------------------------------------------

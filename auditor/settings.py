@@ -40,6 +40,7 @@ class Settings:
     database: str | None = None  # None: SQLite in the state directory
     token: str | None = None
     insecure_no_auth: bool = False
+    shares_network: bool = False  # the auditor runs inside the environment's networks: service names resolve
 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -107,14 +108,13 @@ _READERS: Mapping[str, tuple[Callable[[object], object], str]] = {
     "database": (_text, "a database URL"),
     "token": (_text, "a text"),
     "insecure_no_auth": (_flag, "true or false"),
+    "shares_network": (_flag, "true or false"),
 }
 PREFIX = "AUDITOR_"
 _NO_SETTING = {"AUDITOR_HASH_KEY", "AUDITOR_STATE_DIR", "AUDITOR_PARTS"}
 
 
-def parse_settings(
-    text: bytes | None, path: str, environ: Mapping[str, str], flags: Mapping[str, object]
-) -> Settings:
+def parse_settings(text: bytes | None, path: str, environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
     """Settings from the file's text (None: no file), the process environment, and the flags that were given.
 
     `flags` hold values of the right type already; None means "not given". Raises SettingsError.
