@@ -231,14 +231,11 @@ def _with_probes(snapshot: Snapshot, judged: Sequence[EnvironmentSpec], settings
 
 
 def _questions(snapshot: Snapshot, spec: EnvironmentSpec, settings: Settings) -> list[ProbeRequest]:
-    from auditor.probes import Place as From
     from auditor.probes import plan_probes
 
     addresses = (settings.docker,) if settings.docker else spec.docker
     local = all(address == "env" or address.startswith("unix:") for address in addresses)
-    here = From(spec.name, local=local, shares_network=settings.shares_network)
-    containers = [container for container in snapshot.containers if container.environment == spec.name]
-    return plan_probes(snapshot.entries(spec.name), snapshot.definitions(spec.name), containers, here)
+    return plan_probes(snapshot, spec.name, local=local, shares_network=settings.shares_network)
 
 
 # --- judging -----------------------------------------------------------------------------------------------------

@@ -6,14 +6,14 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from auditor.model import ProbeResult
 from auditor.probes.address import Unreachable
 from auditor.probes.answer import Answer
-from auditor.probes.plan import Expectation, Place, ProbeRequest, plan_probes
+from auditor.probes.plan import Expectation, ProbeRequest, plan_probes
 
-__all__ = ["Answer", "Expectation", "Place", "ProbeRequest", "plan_probes", "run_probes"]
+__all__ = ["Answer", "Expectation", "ProbeRequest", "plan_probes", "run_probes"]
 
 CONCURRENCY = 50
 LONGEST = 300.0  # seconds that a declared timeout may be
@@ -31,18 +31,20 @@ def probers() -> Mapping[str, Prober]:
 def run_probes(
     requests: Sequence[ProbeRequest],
     *,
-    now: datetime,
+    now: datetime | None = None,
     concurrency: int = CONCURRENCY,
     environ: Mapping[str, str] | None = None,
 ) -> tuple[ProbeResult, ...]:
     """The result of each request, in their order. Each ends within its own timeout; none hides another.
 
-    now: when the round begins. environ: where `headers_env` finds its values (default: the process environment).
+    now: when the round begins (default: now). environ: where `headers_env` finds its values (default: the process's).
     Called from a thread that runs no event loop.
     """
     if not requests:
         return ()
-    return asyncio.run(_round(requests, now, concurrency, os.environ if environ is None else environ))
+    return asyncio.run(
+        _round(requests, now or datetime.now(UTC), concurrency, os.environ if environ is None else environ)
+    )
 
 
 async def _round(

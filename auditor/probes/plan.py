@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from auditor.model import Container, DefaultProbe, Definition, Entry, Lifecycle, Location, Port, Probe
-from auditor.settings import duration
+from auditor.inventory import Service, Snapshot
+from auditor.model import Container, Lifecycle, Location, Port, Probe
 
 TIMEOUT = 5.0  # seconds
 PORTS = {"http": 80, "https": 443}
@@ -60,93 +60,94 @@ class ProbeRequest:
         return f"{self.scheme}://{host}{port}{self.path.partition('?')[0]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """From where one environment is probed. local: its engine is on this machine, so loopback leads to its ports."""
-
-    environment: str
-    local: bool = True
-    shares_network: bool = False  # the auditor runs inside the environment's networks: service names resolve
-
-
 def plan_probes(
-    entries: Iterable[Entry],
-    definitions: Mapping[str, Definition],
-    containers: Sequence[Container],
-    place: Place,
-    defaults: Mapping[str, DefaultProbe] | None = None,
+    snapshot: Snapshot, environment: str, *, local: bool = True, shares_network: bool = False
 ) -> list[ProbeRequest]:
-    """The questions for one environment, in the catalogue's order.
+    """The questions for one judged environment, in the catalogue's order; pure.
 
-    definitions: by Compose service. containers: those of the environment; where it has any, they know the published
-    ports better than the files. defaults: service -> how its component is asked where its entry declares no probe;
-    those are left out where the port cannot be reached from here.
+    local: its engine is on this machine, so loopback leads to the ports that it publishes. shares_network: the auditor
+    runs inside the environment's networks, so service names resolve. A declared probe that cannot be asked is there,
+    with the reason. Where none is declared and containers of the service are seen to run, its component's own question
+    is asked, if it can be reached.
     """
+    place = _Place(local, shares_network)
     requests: list[ProbeRequest] = []
-    for entry in entries:
-        subject = _Subject(entry, _definition(entry, definitions), tuple(containers), place)
-        requests += [_request(probe, subject) for probe in entry.probes]
-        default = (defaults or {}).get(entry.name)
-        if default and not entry.probes:
-            request = _request(_declared(default, entry), subject)
-            requests += [request] if request.unreachable is None else []
+    for service in snapshot.services:
+        if service.environment != environment:
+            continue
+        host = snapshot.service(environment, service.host) if service.host else None
+        subject = _Subject(service, host or service, place)
+        declared = service.entry.probes if service.entry else ()
+        requests += [_request(probe, subject) for probe in declared] if declared else _default(subject)
     return requests
 
 
 @dataclass(frozen=True, slots=True)
-class _Subject:
-    entry: Entry
-    definition: Definition | None
-    all_containers: tuple[Container, ...]
-    place: Place
+class _Place:
+    """From where is asked."""
 
-    @property
-    def name(self) -> str:
-        return self.definition.name if self.definition else self.entry.name
+    local: bool
+    shares_network: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """A service, and the one that runs it: itself, or the host that it is a part of."""
+
+    service: Service
+    runner: Service
+    place: _Place
 
     @property
     def containers(self) -> list[Container]:
-        names = {self.name, self.entry.name, *self.entry.aliases}
-        return [c for c in self.all_containers if c.service in names and not c.oneoff and c.state == "running"]
+        return [container for container in self.runner.containers if container.state == "running"]
+
+    @property
+    def host(self) -> str:
+        """Its name on the project's networks."""
+        return self.runner.definition.name if self.runner.definition else self.runner.name
 
 
-def _definition(entry: Entry, definitions: Mapping[str, Definition]) -> Definition | None:
-    return next((definitions[name] for name in (entry.name, *entry.aliases) if name in definitions), None)
-
-
-def _declared(default: DefaultProbe, entry: Entry) -> Probe:
+def _default(subject: _Subject) -> list[ProbeRequest]:
+    """The known component's question, or nothing."""
+    default = subject.service.component.probe if subject.service.component else None
+    if default is None or not subject.containers or subject.service.host:
+        return []
     options: dict[str, object] = {"port": default.port}
     if default.kind == "http":
         options["path"] = default.path or "/"
-    return Probe(default.kind, options, Location(entry.location.path, entry.location.line))
+    request = _request(Probe(default.kind, options, Location("")), subject)
+    return [request] if request.unreachable is None else []
 
 
 def _request(probe: Probe, subject: _Subject) -> ProbeRequest:
-    """Raises nothing: options that cannot be meant make the probe unreachable, with the reason."""
     planner = _PLANNERS.get(probe.kind)
     if planner is None:
-        return _unreachable(probe, subject, f"`{probe.kind}` probes are not built in this version", probe.kind)
+        return _unreachable(probe, subject, f"`{probe.kind}` probes are not built in this version")
     try:
         return planner(probe, subject)
     except ValueError as error:
-        return _unreachable(probe, subject, str(error), probe.kind)
+        return _unreachable(probe, subject, str(error))
 
 
 def _http(probe: Probe, subject: _Subject) -> ProbeRequest:
     options = probe.options
-    scheme, host, port, path = _http_address(options, subject)
-    if isinstance(host, _Unreachable):
-        return _unreachable(probe, subject, host.reason, f"port {port}")
+    url = options.get("url")
+    if isinstance(url, str):
+        scheme, host, port, path = split_url(url)
+    else:
+        scheme, path = "http", str(options.get("path") or "/")
+        host, port = _reach(options.get("port"), subject)
     return ProbeRequest(
-        service=subject.entry.name,
-        environment=subject.place.environment,
+        service=subject.service.name,
+        environment=subject.service.environment,
         kind=probe.kind,
         host=host,
         port=port,
         scheme=scheme,
-        path=path,
-        method=str(options.get("method") or "GET").upper(),
-        headers_env={str(k): str(v) for k, v in _mapping(options.get("headers_env")).items()},
+        path=path if path.startswith("/") else f"/{path}",
+        method=str(options.get("method") or "GET"),
+        headers_env={str(header): str(name) for header, name in _mapping(options.get("headers_env")).items()},
         expect=_expectation(_mapping(options.get("expect"))),
         timeout=_seconds(options.get("timeout")) or TIMEOUT,
     )
@@ -155,41 +156,32 @@ def _http(probe: Probe, subject: _Subject) -> ProbeRequest:
 def _tcp(probe: Probe, subject: _Subject) -> ProbeRequest:
     options = probe.options
     address = options.get("address")
-    if isinstance(address, str):
-        host, port = split_address(address)
-    else:
-        found, port = _reach(_number(options.get("port")), subject)
-        if isinstance(found, _Unreachable):
-            return _unreachable(probe, subject, found.reason, f"port {port}")
-        host = found
-    timeout = _seconds(options.get("timeout")) or TIMEOUT
-    return ProbeRequest(subject.entry.name, subject.place.environment, probe.kind, host, port, timeout=timeout)
+    host, port = split_address(address) if isinstance(address, str) else _reach(options.get("port"), subject)
+    return ProbeRequest(
+        service=subject.service.name,
+        environment=subject.service.environment,
+        kind=probe.kind,
+        host=host,
+        port=port,
+        timeout=_seconds(options.get("timeout")) or TIMEOUT,
+    )
 
 
 _PLANNERS = {"http": _http, "tcp": _tcp}
 
 
-def _unreachable(probe: Probe, subject: _Subject, reason: str, shown: str) -> ProbeRequest:
+def _unreachable(probe: Probe, subject: _Subject, reason: str) -> ProbeRequest:
+    port = probe.options.get("port")
     return ProbeRequest(
-        subject.entry.name, subject.place.environment, probe.kind, unreachable=reason, shown=f"{subject.name} {shown}"
+        service=subject.service.name,
+        environment=subject.service.environment,
+        kind=probe.kind,
+        unreachable=reason,
+        shown=f"{subject.host}:{port}" if port else subject.host,
     )
 
 
 # --- addresses -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Unreachable:
-    reason: str
-
-
-def _http_address(options: Mapping[str, object], subject: _Subject) -> tuple[str, str | _Unreachable, int, str]:
-    url = options.get("url")
-    if isinstance(url, str):
-        return split_url(url)
-    host, port = _reach(_number(options.get("port")), subject)
-    path = str(options.get("path") or "/")
-    return "http", host, port, path if path.startswith("/") else f"/{path}"
 
 
 def split_url(url: str) -> tuple[str, str, int, str]:
@@ -213,25 +205,26 @@ def split_address(address: str) -> tuple[str, int]:
     return found[1] or found[2], _number(found[3])
 
 
-def _reach(port: int, subject: _Subject) -> tuple[str | _Unreachable, int]:
-    """How a port that the service listens on is reached from here."""
-    if subject.entry.lifecycle is Lifecycle.PROCESS:
-        return "127.0.0.1", port
-    published = _published(port, subject)
+def _reach(port: object, subject: _Subject) -> tuple[str, int]:
+    """How a port that the service listens on is reached from here. Raises ValueError with the reason if it is not."""
+    number = _number(port)
+    if subject.runner.lifecycle is Lifecycle.PROCESS:
+        return "127.0.0.1", number
+    published = _published(number, subject)
     if published and subject.place.local:
         return published
     if subject.place.shares_network:
-        return subject.name, port
+        return subject.host, number
     if published:
-        return _Unreachable("the engine is on another machine, and no network is shared with the service"), port
-    return _Unreachable(f"port {port} is not published, and no network is shared with the service"), port
+        raise ValueError("its engine is on another machine, and no network is shared with it")
+    raise ValueError(f"port {number} is not published, and no network is shared with it")
 
 
 def _published(port: int, subject: _Subject) -> tuple[str, int] | None:
-    containers = subject.containers
-    ports: Iterable[Port] = [p for c in containers for p in c.ports]
-    if not containers and subject.definition is not None:
-        ports = subject.definition.ports
+    """Where the port is published: what runs knows it better than the files."""
+    ports = [port for container in subject.containers for port in container.ports]
+    if not subject.containers and subject.runner.definition is not None:
+        ports = list(subject.runner.definition.ports)
     return next(_bound(ports, port), None)
 
 
@@ -244,48 +237,24 @@ def _bound(ports: Iterable[Port], target: int) -> Iterator[tuple[str, int]]:
             )
 
 
-# --- options ---------------------------------------------------------------------------------------------------
+# --- options: the catalogue has checked them, durations are seconds and statuses ranges -------------------------
 
 
 def _expectation(options: Mapping[str, object]) -> Expectation:
+    statuses = options.get("status")
     return Expectation(
-        statuses=_statuses(options.get("status")),
+        statuses=tuple(statuses) if isinstance(statuses, list | tuple) else Expectation().statuses,
         json=options.get("json"),
         max_latency=_seconds(options.get("max_latency")),
     )
 
 
-def _statuses(value: object) -> tuple[tuple[int, int], ...]:
-    """`200`, `200-299`, `200,204` or a list of these, as inclusive ranges."""
-    if value is None:
-        return Expectation().statuses
-    parts = value if isinstance(value, list | tuple) else str(value).split(",")
-    return tuple(_status_range(str(part)) for part in parts)
-
-
-def _status_range(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"\s*([1-5]\d\d)\s*(?:-\s*([1-5]\d\d)\s*)?", text)
-    if found is None:
-        raise ValueError("`expect.status` is neither a status such as 200 nor a range such as 200-299")
-    low, high = int(found[1]), int(found[2] or found[1])
-    if low > high:
-        raise ValueError("the range in `expect.status` ends before it begins")
-    return low, high
-
-
 def _seconds(value: object) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, int | float):
-        return float(value)
-    try:
-        return duration(str(value))
-    except ValueError:
-        raise ValueError("a time is not written as `500ms`, `5s` or `1m`") from None
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _number(value: object) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,4}", str(value)) or not 0 < int(str(value)) < 65536:
+    if not re.fullmatch(r"[1-9]\d{0,4}", str(value)) or int(str(value)) > 65535:
         raise ValueError("it has neither an address nor a port from 1 to 65535")
     return int(str(value))
 
