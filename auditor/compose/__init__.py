@@ -1,0 +1,273 @@
+"""Compose files to the merged model of one environment: pure, bounded, and each value knows its line."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping as AnyMapping
+from types import MappingProxyType
+
+from auditor.compose.define import Context, define
+from auditor.compose.files import Loader, Source, StopError, beneath, discover
+from auditor.compose.interpolate import Budget, ExpansionError, Scope, TemplateError
+from auditor.compose.merge import keyed, unwrap, untag
+from auditor.compose.mounts import resolve_mount
+from auditor.compose.places import Faults, Places
+from auditor.compose.shape import CONFIG, MODEL, NETWORK, SECRET, VOLUME, conform
+from auditor.errors import TextError
+from auditor.model import Definition, EnvironmentSpec, Location, Project
+from auditor.tree import Tree
+from auditor.yamlfile import Mapping, Sequence, Value
+
+__all__ = ["load", "resolve_mount"]
+
+_NONE: AnyMapping[str, str] = MappingProxyType({})
+_NAME = re.compile(r"[a-zA-Z0-9._-]+")
+_NOT_IN_PROJECT = re.compile(r"[^a-z0-9_-]")
+
+
+def load(
+    spec: EnvironmentSpec,
+    tree: Tree,
+    *,
+    directory: str,
+    files: tuple[str, ...] | None = None,
+    variables: AnyMapping[str, str] = _NONE,
+) -> Project:
+    """The merged model of an environment, as far as its files allow; what they lack is in `faults`.
+
+    `directory`: where the paths of `spec` begin (the catalogue's, or that of the first `-f`), "" is the root.
+    `files`: instead of those of `spec`, relative to the root. `variables` win over those of `spec`, and
+    these over `.env`. Wrong content raises nothing.
+    """
+    faults = Faults(spec.name, Places())
+    loader = Loader(tree, faults)
+    try:
+        return _load(spec, loader, directory, files, variables)
+    except StopError:
+        return Project(spec.name, spec.project, tuple(faults.places.paths), faults=faults.all())
+
+
+def _load(
+    spec: EnvironmentSpec, loader: Loader, directory: str, files: tuple[str, ...] | None, variables: AnyMapping[str, str]
+) -> Project:
+    faults, tree = loader.faults, loader.tree
+    given = {**spec.variables, **variables}
+    wanted = files if files is not None else _beneath_all(spec.compose, directory, spec.location, faults)
+    paths = wanted or _discovered(loader, spec, directory, given)
+    if not paths:
+        if wanted is not None and not faults.all():
+            where = f"`{directory}`" if directory else "the root"
+            help = "name the files in the environment's `compose:`, or with `-f`"
+            faults.add(f"no Compose file in {where} or above", spec.location, help=help, fatal=True)
+        return Project(spec.name, spec.project, (), faults=faults.all())
+    home = posixpath.dirname(paths[0])
+    env = _env(loader, spec, directory, home, given)
+    scope = Scope({**env, **given}, loader.budget)
+    name = _project_name(loader, spec, paths, home, scope)
+    scope = Scope({**scope.values, "COMPOSE_PROJECT_NAME": name or ""}, loader.budget)
+    sources = [Source(path, _asked(spec, path)) for path in paths]
+    model = loader.model(sources, home, scope)
+    _say_missing(loader, scope, home, bool(spec.env_file))
+    if model is None:
+        return Project(spec.name, name, tuple(paths), faults=faults.all())
+    if loader.tagged:
+        untag(model)
+    return _project(spec, loader, model, home, name, scope)
+
+
+def _project(
+    spec: EnvironmentSpec, loader: Loader, model: Mapping, home: str, name: str | None, scope: Scope
+) -> Project:
+    faults = loader.faults
+    model = conform(model, MODEL, faults, "the file")
+    _services_or_fault(model, faults)
+    networks, volumes = _section(model, "networks", NETWORK, faults), _section(model, "volumes", VOLUME, faults)
+    configs, secrets = _section(model, "configs", CONFIG, faults), _section(model, "secrets", SECRET, faults)
+    services = _services(model, faults)
+    context = Context(
+        loader,
+        home,
+        dict(scope.values),
+        frozenset(services),
+        frozenset(networks),
+        frozenset(volumes),
+        _profiles(spec, scope),
+        spec.name,
+    )
+    lines = model["services"].lines if isinstance(model.get("services"), Mapping) else {}  # type: ignore[union-attr]
+    definitions = tuple(define(key, service, lines[key], context) for key, service in services.items())
+    for key, service in services.items():
+        _known(key, service, "secrets", secrets, faults)
+        _known(key, service, "configs", configs, faults)
+    _inactive(definitions, faults)
+    used = {network for definition in definitions for network in definition.networks}
+    all_networks = tuple(networks) + (("default",) if "default" in used and "default" not in networks else ())
+    return Project(
+        spec.name, name, tuple(loader.places.paths), definitions, all_networks, tuple(volumes), faults.all()
+    )
+
+
+# --- which files -------------------------------------------------------------------------------------------------
+
+
+def _beneath_all(
+    paths: tuple[str, ...], directory: str, location: Location, faults: Faults
+) -> tuple[str, ...] | None:
+    found = []
+    for path in paths:
+        try:
+            found.append(beneath(directory, path))
+        except TextError as error:
+            faults.add(error.what, location, help=error.help, fatal=True)
+    return tuple(found)
+
+
+def _asked(spec: EnvironmentSpec, path: str) -> Location:
+    return spec.location if spec.compose else Location(path)
+
+
+def _discovered(
+    loader: Loader, spec: EnvironmentSpec, directory: str, given: AnyMapping[str, str]
+) -> tuple[str, ...]:
+    """`COMPOSE_FILE` of the variables or of `.env`, else Compose's own discovery."""
+    if loader.faults.all():
+        return ()
+    values = {**_env(loader, spec, directory, directory, given), **given}
+    named = values.get("COMPOSE_FILE")
+    if not named:
+        return discover(loader.tree, directory)
+    separator = values.get("COMPOSE_PATH_SEPARATOR") or ":"
+    paths = tuple(path for path in named.split(separator) if path)
+    return _beneath_all(paths, directory, spec.location, loader.faults) or ()
+
+
+def _env(
+    loader: Loader, spec: EnvironmentSpec, directory: str, home: str, given: AnyMapping[str, str]
+) -> dict[str, str]:
+    """The variables of the environment's own env files, else of the `.env` in the project directory."""
+    default = posixpath.join(home, ".env")
+    if spec.env_file:
+        paths = _beneath_all(spec.env_file, directory, spec.location, loader.faults) or ()
+    else:
+        paths = (default,) if loader.tree.exists(default) else ()
+    return loader.env_files(paths, spec.location, given)
+
+
+# --- the project's name and profiles -----------------------------------------------------------------------------
+
+
+def _project_name(
+    loader: Loader, spec: EnvironmentSpec, paths: tuple[str, ...], home: str, scope: Scope
+) -> str | None:
+    """Compose's rules; None where only the root's own name would tell."""
+    if spec.project:
+        return spec.project
+    named = scope.values.get("COMPOSE_PROJECT_NAME") or _name_in_files(loader, paths, scope)
+    return normal_name(named or posixpath.basename(home)) or None
+
+
+_NAME_LINE = re.compile(rb"^name:[ \t]*(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^#\n]*?))[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE)
+
+
+def _name_in_files(loader: Loader, paths: tuple[str, ...], scope: Scope) -> str | None:
+    """The last top-level `name:` that the files write, read ahead: interpolation may ask for it."""
+    found: str | None = None
+    for path in paths:
+        if not loader.tree.exists(path):
+            continue
+        data = loader.read(Source(path, Location(path)))
+        for match in _NAME_LINE.finditer(data or b""):
+            raw = next(part for part in match.groups() if part is not None).decode("utf-8", "replace")
+            try:
+                found = Scope(scope.values, loader.budget).expand(raw) or found
+            except (TemplateError, ExpansionError):
+                continue
+    return found
+
+
+def normal_name(name: str) -> str:
+    """A project name as Compose makes one: lower case, only `a-z0-9_-`, no `_` or `-` in front."""
+    return _NOT_IN_PROJECT.sub("", name.lower()).lstrip("_-")
+
+
+def _profiles(spec: EnvironmentSpec, scope: Scope) -> frozenset[str]:
+    named = spec.profiles or tuple((scope.values.get("COMPOSE_PROFILES") or "").split(","))
+    return frozenset(profile.strip() for profile in named if profile.strip())
+
+
+# --- what the whole model lacks -----------------------------------------------------------------------------------
+
+
+def _say_missing(loader: Loader, scope: Scope, home: str, has_env_file: bool) -> None:
+    """One fault a variable that nothing sets."""
+    env = posixpath.join(home, ".env")
+    absent = not has_env_file and not loader.tree.exists(env)
+    help = f"there is no `{env}` here; set it there, or in the environment's `variables`" if absent else None
+    usual = "set it in `.env` of the project or in the environment's `variables`, or give it a default: `${X:-value}`"
+    faults = loader.faults
+    for name, position in scope.missing.items():
+        faults.add(f"variable `{name}` is not set, and empty", position, check="unresolved-variable", help=help or "set it, or give it a default with `:-`")
+    for name, (position, message) in scope.required.items():
+        said = f": {message[:80]}" if message and "$" not in message else ""
+        faults.add(f"variable `{name}` is required and not set{said}", position, check="unresolved-variable", help=help or usual)
+
+
+def _services_or_fault(model: Mapping, faults: Faults) -> None:
+    if "services" not in model:
+        faults.add("no `services`", model.line, help="write the services under a top-level `services:`")
+
+
+def _services(model: Mapping, faults: Faults) -> dict[str, Mapping]:
+    section = model.get("services")
+    found: dict[str, Mapping] = {}
+    if not isinstance(section, Mapping):
+        return found
+    for name, service in section.items():
+        position = section.lines[name]
+        if name.startswith("x-") and not isinstance(service, Mapping):
+            continue
+        if not _NAME.fullmatch(name):
+            faults.add(f"`{name[:60]}` is no name of a service", position, help="use letters, digits, `.`, `_`, `-`")
+        elif isinstance(service, Mapping):
+            found[name] = service
+        else:
+            faults.add(f"service `{name}` is no mapping", position, service=name)
+    return found
+
+
+def _section(model: Mapping, section: str, shape: object, faults: Faults) -> Mapping:
+    value = model.get(section)
+    if not isinstance(value, Mapping):
+        return Mapping()
+    for name, item in value.items():
+        if isinstance(item, Mapping):
+            conform(item, shape, faults, f"`{section}.{name[:60]}`")  # type: ignore[arg-type]
+        elif item is not None:
+            faults.add(f"`{section}.{name[:60]}` is no mapping", value.lines[name])
+    return value
+
+
+def _known(service: str, value: Mapping, section: str, declared: Mapping, faults: Faults) -> None:
+    """Says which secrets or configs a service uses that nothing declares."""
+    items = value.get(section)
+    if not isinstance(items, Sequence):
+        return
+    for item, position in zip(items, items.lines, strict=True):
+        name: Value = item.get("source") if isinstance(item, Mapping) else item
+        if isinstance(name, str) and name and name not in declared:
+            message = f"service `{service}` refers to the undefined {section[:-1]} `{name[:60]}`"
+            faults.add(message, position, service=service, help=f"declare it under `{section}:`")
+
+
+def _inactive(definitions: tuple[Definition, ...], faults: Faults) -> None:
+    """Says which active services need one whose profiles are not active, which Compose refuses."""
+    sleeping = {definition.name for definition in definitions if not definition.active}
+    for definition in definitions:
+        if not definition.active:
+            continue
+        for edge in definition.depends_on:
+            if edge.required and edge.service in sleeping:
+                message = f"service `{definition.name}` needs `{edge.service}`, whose profiles are not active"
+                help = "activate a profile of it, or set `required: false`"
+                faults.add(message, edge.location or definition.location, service=definition.name, help=help)

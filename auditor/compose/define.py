@@ -1,0 +1,424 @@
+"""One merged service as a `Definition`: short and long forms become one, and every secret stays behind."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from auditor.compose.files import Loader, Source, beneath
+from auditor.compose.interpolate import Text
+from auditor.compose.merge import build_mapping, keyed, named, nothing, started
+from auditor.compose.mounts import mounts
+from auditor.compose.places import Faults
+from auditor.compose.ports import exposed, ports
+from auditor.compose.references import addresses, in_command
+from auditor.compose.secrets import classify
+from auditor.compose.shape import SERVICE, conform
+from auditor.compose.values import boolean, duration, integer, number, scalar_text, size, words
+from auditor.errors import TextError
+from auditor.model import Definition, Dependency, HealthCheck, Location, Reference, Variable
+from auditor.yamlfile import Mapping, Sequence, Value
+
+_DEEPEST_LINE = 4  # keys of a dotted field
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the services of one project have in common."""
+
+    loader: Loader
+    directory: str  # the project directory
+    values: dict[str, str]  # what `KEY` without a value takes
+    services: frozenset[str]
+    networks: frozenset[str]
+    volumes: frozenset[str]
+    active_profiles: frozenset[str]
+    environment: str
+
+    @property
+    def faults(self) -> Faults:
+        return self.loader.faults
+
+
+def define(name: str, written: Mapping, position: int, context: Context) -> Definition:
+    """The definition of one merged service."""
+    faults = context.faults
+    service = conform(written, SERVICE, faults, f"service `{name}`", name)
+    location = faults.places.at(position)
+    _require_image(name, service, location, faults)
+    profiles = texts(service.get("profiles"))
+    active = not profiles or "*" in context.active_profiles or not context.active_profiles.isdisjoint(profiles)
+    deploy, healthcheck = mapping(service.get("deploy")), service.get("healthcheck")
+    resources = mapping(mapping(deploy.get("resources")).get("limits"))
+    environment = keyed(service.get("environment")) or Mapping()
+    variables, values = _variables(name, service, environment, active, context)
+    networks = _networks(name, service, context)
+    depends_on = _dependencies(name, service, faults)
+    container_name = text(service.get("container_name"))
+    aliases = _aliases(service)
+    own = {name, *aliases, *(word for word in (container_name, text(service.get("hostname"))) if word)}
+    return Definition(
+        name=name,
+        environment=context.environment,
+        location=location,
+        lines=_lines(service, environment, faults),
+        image=text(service.get("image")),
+        build=bool(service.get("build")),
+        container_name=container_name,
+        ports=ports(service.get("ports"), faults, name),
+        expose=exposed(service.get("expose")),
+        variables=tuple(variables),
+        references=tuple(_references(service, variables, values, own, context)),
+        networks=networks,
+        network_aliases=aliases,
+        network_mode=text(service.get("network_mode")),
+        mounts=_mounts(name, service, context),
+        depends_on=depends_on,
+        healthcheck=_healthcheck(name, healthcheck, service, faults),
+        restart=_restart(service, deploy),
+        replicas=_replicas(name, service, deploy, faults),
+        profiles=profiles,
+        active=active,
+        memory_limit=_limit(name, "mem_limit", service, "memory", resources, faults),
+        cpu_limit=_cpus(name, service, resources, faults),
+        pids_limit=_pids(name, service, resources, faults),
+        logging_driver=text(mapping(service.get("logging")).get("driver")),
+    )
+
+
+# --- values in a shape that is known ---------------------------------------------------------------------------
+
+
+def text(value: Value) -> str | None:
+    """A text that is not empty."""
+    return str(value) if isinstance(value, str) and value else None
+
+
+def texts(value: Value) -> tuple[str, ...]:
+    """The texts of a list, each once."""
+    if not isinstance(value, Sequence):
+        return ()
+    return tuple(dict.fromkeys(str(item) for item in value if isinstance(item, str) and item))
+
+
+def mapping(value: Value) -> Mapping:
+    """A mapping, an empty one where there is none."""
+    return value if isinstance(value, Mapping) else _EMPTY
+
+
+_EMPTY = Mapping()
+
+
+def _open(value: Value) -> bool:
+    """Whether a value is empty because a variable was not set, which is said elsewhere."""
+    return isinstance(value, Text) and value == ""
+
+
+# --- parts -------------------------------------------------------------------------------------------------------
+
+
+def _require_image(name: str, service: Mapping, location: Location, faults: Faults) -> None:
+    if not any(key in service for key in ("image", "build", "provider")):
+        message = f"service `{name}` has neither `image` nor `build`"
+        faults.add(message, location, service=name, help="load the file that completes it too, or add `image`")
+
+
+def _variables(
+    name: str, service: Mapping, environment: Mapping, active: bool, context: Context
+) -> tuple[list[Variable], list[tuple[str, str, Location]]]:
+    """The variables of a service, and the values that may hold addresses: name, value, place."""
+    at = context.faults.places.at
+    found: dict[str, tuple[Value, Location, bool]] = {}
+    for key, value, location in _env_files(name, service, active, context):
+        found[key] = (value, location, True)
+    for key, value in environment.items():
+        location = at(environment.lines[key])
+        if isinstance(value, Mapping | Sequence):
+            context.faults.add(f"the variable `{key[:60]}` is no single value", location, service=name)
+            continue
+        found[key] = (value, location, False)
+    variables: list[Variable] = []
+    values: list[tuple[str, str, Location]] = []
+    for key, (value, location, from_file) in found.items():
+        given = None if value is None else value if isinstance(value, str) else scalar_text(value)
+        inherited = context.values.get(key, "") if given is None else given
+        hosts = addresses(key, inherited, context.services)
+        kind, default = classify(key, given, is_address=bool(hosts) or "://" in inherited, from_file=from_file)
+        variables.append(Variable(key, kind, location, default))
+        if hosts:
+            values.append((key, inherited, location))
+    return variables, values
+
+
+def _env_files(name: str, service: Mapping, active: bool, context: Context) -> Iterator[tuple[str, str, Location]]:
+    """What the service's `env_file`s give, in their order."""
+    value = service.get("env_file")
+    if value is None:
+        return
+    items = value if isinstance(value, Sequence) else Sequence((value,), lines=[service.lines["env_file"]])
+    loader, places = context.loader, context.faults.places
+    earlier: dict[str, str] = {}
+    for item, position in zip(items, items.lines, strict=True):
+        asked = places.at(position)
+        long = item if isinstance(item, Mapping) else Mapping({"path": item})
+        path = long.get("path")
+        if not isinstance(path, str) or not path:
+            if not _open(path):
+                context.faults.add("`env_file` wants a path", asked, service=name)
+            continue
+        try:
+            inside = beneath(context.directory, path)
+        except TextError as error:
+            context.faults.add(error.what, asked, help=error.help, service=name, fatal=True)
+            continue
+        if not loader.tree.exists(inside):
+            if active and boolean(long.get("required")) is not False:
+                message = f"the env_file `{inside}` is missing, and with it the variables that it sets"
+                help = "a file such as `.env` that is not kept with the project cannot be audited"
+                context.faults.add(message, asked, check="unresolved-variable", help=help, service=name)
+            continue
+        data = loader.read(Source(inside, asked))
+        if data is None:
+            continue
+        raw = long.get("format") == "raw"
+        for key, entry in loader.parse_env(data, inside, {**context.values, **earlier}, raw=raw).items():
+            earlier[key] = entry.value
+            yield key, entry.value, Location(inside, entry.line)
+
+
+def _references(
+    service: Mapping,
+    variables: list[Variable],
+    values: list[tuple[str, str, Location]],
+    own: Collection[str],
+    context: Context,
+) -> Iterator[Reference]:
+    for key, value, location in values:
+        for address in addresses(key, value, context.services):
+            if address.host not in own:
+                yield Reference(address, f"variable `{key}`", location)
+    for key in ("entrypoint", "command"):
+        line = service.get(key)
+        if line is None:
+            continue
+        parts = words(line) if isinstance(line, str) else [item for item in mapping_items(line) if isinstance(item, str)]
+        location = context.faults.places.at(service.lines[key])
+        for address in in_command(parts, context.services):
+            if address.host not in own:
+                yield Reference(address, key, location)
+
+
+def mapping_items(value: Value) -> list[Value]:
+    return list(value) if isinstance(value, Sequence) else []
+
+
+def _networks(name: str, service: Mapping, context: Context) -> tuple[str, ...]:
+    """The keys of the service's networks; `default` where none is named."""
+    networks = named(service.get("networks"), nothing)
+    mode = service.get("network_mode")
+    if mode and networks:
+        message = "`network_mode` together with `networks`"
+        context.faults.add(message, service.lines["networks"], service=name, help="keep one of them")
+    if mode:
+        return ()
+    if not networks:
+        return ("default",)
+    for key in networks:
+        if key not in context.networks and key != "default":
+            message = f"service `{name}` refers to the undefined network `{key[:60]}`"
+            context.faults.add(message, networks.lines[key], service=name, help="declare it under `networks:`")
+    return tuple(networks)
+
+
+def _aliases(service: Mapping) -> tuple[str, ...]:
+    networks = service.get("networks")
+    if not isinstance(networks, Mapping):
+        return ()
+    return tuple(dict.fromkeys(alias for network in networks.values() for alias in texts(mapping(network).get("aliases"))))
+
+
+def _mounts(name: str, service: Mapping, context: Context) -> tuple:  # type: ignore[type-arg]
+    found = mounts(service, context.directory, context.faults, name)
+    for mount in found:
+        if mount.kind == "volume" and mount.source is not None and mount.source not in context.volumes:
+            message = f"service `{name}` refers to the undefined volume `{mount.source[:60]}`"
+            help = "declare it under `volumes:`, or begin a path with `./`"
+            context.faults.add(message, mount.location or 0, service=name, help=help)
+    return found
+
+
+_SHARED = ("network_mode", "ipc", "pid", "uts")
+
+
+def _dependencies(name: str, service: Mapping, faults: Faults) -> tuple[Dependency, ...]:
+    """The edges of `depends_on`, and those that `links`, `volumes_from` and shared namespaces imply."""
+    at = faults.places.at
+    found: dict[str, Dependency] = {}
+    edges = named(service.get("depends_on"), started) or _EMPTY
+    for key, value in edges.items():
+        long = mapping(value)
+        condition = text(long.get("condition")) or "service_started"
+        required = boolean(long.get("required")) is not False
+        found[key] = Dependency(key, condition, required, at(edges.lines[key]))
+    for key, target in _implied(service):
+        if target and target != name:
+            found.setdefault(target, Dependency(target, location=at(service.lines[key])))
+    return tuple(found.values())
+
+
+def _implied(service: Mapping) -> Iterator[tuple[str, str]]:
+    for link in texts(service.get("links")):
+        yield "links", link.partition(":")[0]
+    for item in texts(service.get("volumes_from")):
+        if not item.startswith("container:"):
+            yield "volumes_from", item.partition(":")[0]
+    for key in _SHARED:
+        value = service.get(key)
+        if isinstance(value, str) and value.startswith("service:"):
+            yield key, value.removeprefix("service:")
+
+
+def _healthcheck(name: str, value: Value, service: Mapping, faults: Faults) -> HealthCheck | None:
+    if not isinstance(value, Mapping):
+        return None
+    times: dict[str, float | None] = {}
+    for key in ("interval", "timeout", "start_period"):
+        item = value.get(key)
+        times[key] = duration(item)
+        if item is not None and times[key] is None and not _open(item):
+            faults.add(f"`{key}` is no duration", value.lines[key], service=name, help="write it with a unit, as `30s`")
+    kind = _test_kind(name, value, faults)
+    retries = integer(value.get("retries"))
+    disabled = boolean(value.get("disable")) is True or kind == "NONE"
+    location = faults.places.at(service.lines["healthcheck"])
+    return HealthCheck(
+        kind, disabled, times["interval"], times["timeout"], retries, times["start_period"], location
+    )
+
+
+def _test_kind(name: str, healthcheck: Mapping, faults: Faults) -> str | None:
+    test = healthcheck.get("test")
+    if isinstance(test, str):
+        return "CMD-SHELL" if test else None
+    if not isinstance(test, Sequence) or not test:
+        return None
+    first = test[0]
+    if isinstance(first, str) and first in ("CMD", "CMD-SHELL", "NONE"):
+        return str(first)
+    help = "begin the list with `CMD`, `CMD-SHELL` or `NONE`"
+    faults.add("a `test` that does not say how it is run", healthcheck.lines["test"], service=name, help=help)
+    return None
+
+
+_CONDITIONS = {"any": "always", "none": "no", "on-failure": "on-failure"}
+
+
+def _restart(service: Mapping, deploy: Mapping) -> str | None:
+    """`restart`, else what `deploy.restart_policy` means; the latter wins, as it does in Compose."""
+    policy = deploy.get("restart_policy")
+    if isinstance(policy, Mapping):
+        condition = _CONDITIONS.get(text(policy.get("condition")) or "any", "always")
+        attempts = integer(policy.get("max_attempts"))
+        return f"{condition}:{attempts}" if condition == "on-failure" and attempts else condition
+    return text(service.get("restart"))
+
+
+def _replicas(name: str, service: Mapping, deploy: Mapping, faults: Faults) -> int:
+    scale, replicas = service.get("scale"), deploy.get("replicas")
+    values = []
+    for owner, key, value in ((service, "scale", scale), (deploy, "replicas", replicas)):
+        count = integer(value)
+        if count is not None and 0 <= count <= 1_000_000:
+            values.append(count)
+        elif value is not None and not _open(value):
+            faults.add(f"`{key}` is no number of containers", owner.lines[key], service=name)
+    if len(set(values)) > 1:
+        faults.add("`scale` and `deploy.replicas` differ", service.lines["scale"], service=name, help="keep one of them")
+    return values[-1] if values else 1
+
+
+def _limit(name: str, key: str, service: Mapping, inner: str, limits: Mapping, faults: Faults) -> int | None:
+    """Bytes; Compose refuses `mem_limit` beside limits that do not say the same."""
+    older = _measured(name, key, service, size, faults, "a size, as `512m`")
+    newer = _measured(name, inner, limits, size, faults, "a size, as `512m`")
+    _agree(name, key, older, inner, newer, service, faults)
+    result = newer if newer is not None else older
+    return int(result) if result is not None and result > 0 else None
+
+
+def _cpus(name: str, service: Mapping, limits: Mapping, faults: Faults) -> float | None:
+    older = _measured(name, "cpus", service, number, faults, "a number of cores, as `0.5`")
+    newer = _measured(name, "cpus", limits, number, faults, "a number of cores, as `0.5`")
+    _agree(name, "cpus", older, "cpus", newer, service, faults)
+    result = newer if newer is not None else older
+    return result if result is not None and result > 0 else None
+
+
+def _pids(name: str, service: Mapping, limits: Mapping, faults: Faults) -> int | None:
+    older = _measured(name, "pids_limit", service, integer, faults, "a whole number")
+    newer = _measured(name, "pids", limits, integer, faults, "a whole number")
+    _agree(name, "pids_limit", older, "pids", newer, service, faults)
+    result = newer if newer is not None else older
+    return int(result) if result is not None and result > 0 else None
+
+
+def _measured(name, key, owner, read, faults, wanted):  # type: ignore[no-untyped-def]
+    value = owner.get(key)
+    if value is None:
+        return None
+    result = read(value)
+    if result is None and not _open(value):
+        faults.add(f"`{key}` is not {wanted}", owner.lines[key], service=name)
+    return result
+
+
+def _agree(
+    name: str, key: str, older: float | None, inner: str, newer: float | None, service: Mapping, faults: Faults
+) -> None:
+    if older is not None and newer is not None and older != newer:
+        message = f"`{key}` and `deploy.resources.limits.{inner}` differ"
+        faults.add(message, service.lines[key], service=name, help="keep one of them")
+
+
+# --- lines ---------------------------------------------------------------------------------------------------------
+
+
+def _lines(service: Mapping, environment: Mapping, faults: Faults) -> dict[str, Location]:
+    """Every dotted field down to four keys and the place that decided it."""
+    at = faults.places.at
+    lines: dict[str, Location] = {}
+    forms = {
+        "environment": environment,
+        "depends_on": named(service.get("depends_on"), started),
+        "networks": named(service.get("networks"), nothing),
+        "labels": keyed(service.get("labels")),
+    }
+    todo: list[tuple[str, Value, int]] = []
+    for key, value in service.items():
+        lines[key] = at(service.lines[key])
+        if key == "build":
+            value = build_mapping(value, service.lines[key])
+        todo.append((key, forms.get(key) if key in forms else value, 1))
+    while todo:
+        path, value, depth = todo.pop()
+        if depth >= _DEEPEST_LINE:
+            continue
+        if isinstance(value, Mapping):
+            for key, item in value.items():
+                inner = f"{path}.{key}"
+                lines[inner] = at(value.lines[key])
+                if isinstance(item, Mapping | Sequence):
+                    todo.append((inner, item, depth + 1))
+        elif isinstance(value, Sequence):
+            for index, item in enumerate(value):
+                inner = f"{path}.{index}"
+                lines[inner] = at(value.lines[index])
+                if isinstance(item, Mapping):
+                    todo.append((inner, item, depth + 1))
+    return lines
+
+
+def project_directory(files: tuple[str, ...], directory: str) -> str:
+    """Where relative paths begin: the directory of the first file."""
+    return posixpath.dirname(files[0]) if files else directory

@@ -1,0 +1,151 @@
+"""`.env` and `env_file`: Compose's own grammar, which is neither the shell's nor python-dotenv's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as AnyMapping
+from typing import NamedTuple
+
+from auditor.compose.interpolate import Budget, ExpansionError, Scope, TemplateError
+from auditor.errors import TextError
+
+_LARGEST = 1 << 20
+_BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
+_EXPORT = re.compile(r"export[ \t]+")
+_KEY = re.compile(r"([\w.\-\[\]]+)[ \t]*(=|:|(?=\r?\n|\r?\Z|[ \t]*#))")
+_SPACE = re.compile(r"[ \t]*")
+_SINGLE = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
+_DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_REST = re.compile(r"[^\n]*")
+_COMMENT = re.compile(r"[ \t]#.*")
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "$$"}
+
+
+class Entry(NamedTuple):
+    """One variable of an env file: its final value and the line of its name."""
+
+    value: str
+    line: int
+
+
+def parse(
+    data: bytes, path: str, inherited: AnyMapping[str, str], budget: Budget, *, raw: bool = False
+) -> dict[str, Entry]:
+    """The variables of an env file; the last of two equal names wins.
+
+    `inherited`: what a bare `NAME` line and `${X}` may take besides earlier lines. `raw`: `format: raw`,
+    everything after `=` as it stands. Raises TextError at the first line that Compose would refuse.
+    """
+    text = _text(data, path)
+    entries: dict[str, Entry] = {}
+    if raw:
+        for number, line in enumerate(text.split("\n"), 1):
+            name, separator, value = line.rstrip("\r").partition("=")
+            if separator and not name.lstrip().startswith("#"):
+                entries[name.strip()] = Entry(value, number)
+        return entries
+    _Reading(text, path, inherited, budget, entries).run()
+    return entries
+
+
+def _text(data: bytes, path: str) -> str:
+    if len(data) > _LARGEST:
+        raise TextError("larger than 1 MiB", path=path)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise TextError("not UTF-8", path=path, line=line, help="save the file as UTF-8") from None
+
+
+class _Known(dict[str, str]):
+    """Earlier lines of the same file, then what is inherited."""
+
+    def __init__(self, inherited: AnyMapping[str, str]) -> None:
+        super().__init__()
+        self.inherited = inherited
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        return self[name] if name in self else self.inherited.get(name, default)
+
+
+class _Reading:
+    """One pass over one file."""
+
+    def __init__(
+        self, text: str, path: str, inherited: AnyMapping[str, str], budget: Budget, entries: dict[str, Entry]
+    ) -> None:
+        self.text = text
+        self.path = path
+        self.known = _Known(inherited)
+        self.scope = Scope(self.known, budget)
+        self.entries = entries
+        self.at = 0
+        self.line = 1
+
+    def run(self) -> None:
+        while True:
+            self._skip(_BLANK)
+            if self.at >= len(self.text):
+                return
+            self._skip(_EXPORT)
+            line = self.line
+            match = _KEY.match(self.text, self.at)
+            if match is None:
+                raise self._refuse("no `NAME=value`: a name without spaces, then `=`")
+            self._advance(match.end())
+            if match[2]:
+                self._skip(_SPACE)
+                self._set(match[1], self._value(), line)
+            elif (inherited := self.known.get(match[1])) is not None:
+                self._set(match[1], inherited, line)
+
+    def _set(self, name: str, value: str, line: int) -> None:
+        self.known[name] = value
+        self.entries[name] = Entry(value, line)
+
+    def _value(self) -> str:
+        quote = self.text[self.at : self.at + 1]
+        if quote == "'":
+            return self._quoted(_SINGLE).replace("\\'", "'")
+        if quote == '"':
+            return self._expand(_ESCAPE.sub(_unescape, self._quoted(_DOUBLE)))
+        match = _REST.match(self.text, self.at)
+        written = match[0] if match else ""
+        value = self._expand(_COMMENT.sub("", " " + written, count=1).strip())
+        self._advance(self.at + len(written))
+        return value
+
+    def _quoted(self, pattern: re.Pattern[str]) -> str:
+        match = pattern.match(self.text, self.at)
+        if match is None:
+            raise self._refuse("a quote that is not closed")
+        self._advance(match.end())
+        rest = _REST.match(self.text, self.at)
+        tail = rest[0].strip() if rest else ""
+        if tail and not tail.startswith("#"):
+            raise self._refuse("text after the closing quote")
+        return match[1]
+
+    def _expand(self, text: str) -> str:
+        try:
+            return self.scope.expand(text)
+        except (TemplateError, ExpansionError) as error:
+            raise self._refuse(str(error)) from None
+
+    def _skip(self, pattern: re.Pattern[str]) -> None:
+        match = pattern.match(self.text, self.at)
+        if match:
+            self._advance(match.end())
+
+    def _advance(self, end: int) -> None:
+        self.line += self.text.count("\n", self.at, end)
+        self.at = end
+
+    def _refuse(self, what: str) -> TextError:
+        return TextError(what, path=self.path, line=self.line)
+
+
+def _unescape(match: re.Match[str]) -> str:
+    return _ESCAPES.get(match[1], match[0])

@@ -1,0 +1,361 @@
+"""The files of one Compose project: found, read, parsed, interpolated, extended, included, merged to one model."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping as AnyMapping
+from dataclasses import dataclass, field
+
+from auditor.compose import dotenv
+from auditor.compose.interpolate import Budget, ExpansionError, Interpolation, Scope
+from auditor.compose.merge import TAGS, merge_model, merge_service, unwrap
+from auditor.compose.places import Faults, Places
+from auditor.compose.rebase import rebase_model, rebase_service
+from auditor.errors import AuditorError, EvidenceError, TextError
+from auditor.model import Location
+from auditor.tree import Tree, join
+from auditor.yamlfile import Mapping, Sequence, Value, parse_documents
+
+DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+OVERRIDE_FILES = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+_MOST_FILES = 1_000
+_MOST_BYTES = 16 << 20
+_LONGEST_CHAIN = 100  # of `extends`
+_DEEPEST_INCLUDE = 20
+_REMOTE = ("git@", "github.com:", "github.com/")
+
+
+class StopError(Exception):
+    """A limit of the whole load was passed; its fault is already said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to read and the place that asks for it."""
+
+    path: str
+    asked: Location
+
+
+@dataclass(slots=True)
+class _Unit:
+    """The services of one document (or of one file that is extended), and those whose `extends` is done."""
+
+    path: str
+    directory: str  # where its relative paths begin
+    services: Mapping
+    done: dict[str, Mapping] = field(default_factory=dict)
+
+
+def beneath(directory: str, path: str) -> str:
+    """`path` as seen from `directory`, relative to the root, the root itself as "". Raises TextError."""
+    joined = join(directory, path)
+    return "" if joined == "." else joined
+
+
+def discover(tree: Tree, directory: str) -> tuple[str, ...]:
+    """Compose's own discovery: the first default file in `directory` or the nearest parent, and one override."""
+    while True:
+        base = next((path for name in DEFAULT_FILES if tree.exists(path := posixpath.join(directory, name))), None)
+        if base is not None:
+            overrides = (posixpath.join(directory, name) for name in OVERRIDE_FILES)
+            override = next((path for path in overrides if tree.exists(path)), None)
+            return (base,) if override is None else (base, override)
+        if not directory:
+            return ()
+        directory = posixpath.dirname(directory)
+
+
+class Loader:
+    """Reads for one environment, within limits. Whatever is wrong becomes a fault; only StopError leaves."""
+
+    def __init__(self, tree: Tree, faults: Faults) -> None:
+        self.tree = tree
+        self.faults = faults
+        self.places: Places = faults.places
+        self.budget = Budget()
+        self.read_files = 0
+        self.read_bytes = 0
+        self.tagged = False
+        self._extended: dict[tuple[str, int], _Unit | None] = {}
+
+    # --- reading -------------------------------------------------------------------------------------------
+
+    def read(self, source: Source, *, check: str = "invalid-compose") -> bytes | None:
+        """The bytes of a file, or None after a fatal fault at the place that asks for it."""
+        self.read_files += 1
+        try:
+            data = self.tree.read(source.path)
+        except (EvidenceError, TextError) as error:
+            self.faults.add(error.what, source.asked, check=check, help=error.help, fatal=True)
+            return None
+        self.read_bytes += len(data)
+        if self.read_files > _MOST_FILES or self.read_bytes > _MOST_BYTES:
+            what = f"more than {_MOST_FILES} files or {_MOST_BYTES >> 20} MiB belong to one project"
+            self.faults.add(what, source.asked, fatal=True)
+            raise StopError
+        return data
+
+    def documents(self, source: Source, scope: Scope) -> list[Mapping]:
+        """The documents of a file that are mappings, interpolated, with positions for lines."""
+        data = self.read(source)
+        if data is None:
+            return []
+        offset = self.places.offset(source.path)
+        try:
+            parsed = parse_documents(data, source.path, dialect="go", tags=TAGS, string_keys=True)
+        except TextError as error:
+            check = "duplicate-key" if error.what.startswith("duplicate key") else "invalid-yaml"
+            self.faults.add(error.what, _place(error, source), check=check, help=error.help, fatal=True)
+            return []
+        if all(document is None for document in parsed):
+            self.faults.add("an empty Compose file", self.places.at(offset + 1), fatal=True)
+            return []
+        ready = [self._interpolated(document, offset, scope) for document in parsed if document is not None]
+        for document in ready:
+            if not isinstance(document, Mapping):
+                self.faults.add("a Compose file is a mapping", self.places.at(offset + 1), fatal=True)
+        return [document for document in ready if isinstance(document, Mapping)]
+
+    def _interpolated(self, document: Value, offset: int, scope: Scope) -> Value:
+        work = Interpolation(scope, offset)
+        try:
+            document = unwrap(work.run(document))
+        except ExpansionError as error:
+            self.faults.add(str(error), self.places.at(scope.position), fatal=True)
+            raise StopError from None
+        for position, message in work.errors:
+            self.faults.add(message, position, help="write a literal `$` as `$$`")
+        self.tagged |= work.tagged
+        return document
+
+    # --- merging -------------------------------------------------------------------------------------------
+
+    def model(
+        self, sources: Iterable[Source], directory: str, scope: Scope, ancestors: tuple[str, ...] = ()
+    ) -> Mapping | None:
+        """The merged model of several files; `directory` is where their relative paths begin. None: no document."""
+        merged: Mapping | None = None
+        for source in sources:
+            for document in self.documents(source, scope):
+                document = self._extend(document, source.path, directory, scope)
+                document = self._include(document, directory, scope, (*ancestors, source.path))
+                merged = document if merged is None else merge_model(merged, document, self.faults)
+        return merged
+
+    # --- extends -------------------------------------------------------------------------------------------
+
+    def _extend(self, document: Mapping, path: str, directory: str, scope: Scope) -> Mapping:
+        services = unwrap(document.get("services"))
+        if not isinstance(services, Mapping) or not any(_extends(service) for service in services.values()):
+            return document
+        unit = _Unit(path, directory, services)
+        extended = Mapping(services, line=services.line, lines=services.lines)
+        for name, service in services.items():
+            if _extends(service):
+                extended[name] = self._resolved(unit, name, scope)
+        result = Mapping(document, line=document.line, lines=document.lines)
+        result["services"] = extended
+        return result
+
+    def _resolved(self, unit: _Unit, name: str, scope: Scope) -> Mapping:
+        """A service upon all that it extends: the chain is walked down first, then merged from its end."""
+        chain: list[tuple[_Unit, str, Mapping]] = []
+        visited: set[tuple[int, str]] = set()
+        base: Mapping | None = None
+        at: tuple[_Unit, str] | None = (unit, name)
+        below = unit
+        while at is not None:
+            here, key = at
+            below = here
+            if key in here.done:
+                base = here.done[key]
+                break
+            service = unwrap(here.services.get(key))
+            if not isinstance(service, Mapping):
+                break
+            if (id(here), key) in visited or len(chain) >= _LONGEST_CHAIN:
+                cycle = (id(here), key) in visited
+                what = f"`extends` of `{key}` leads back to itself" if cycle else "a chain of more than 100 `extends`"
+                self.faults.add(what, service.lines.get("extends", service.line), service=name, fatal=True)
+                break
+            visited.add((id(here), key))
+            chain.append((here, key, service))
+            at = self._target(here, key, service, scope)
+        for here, key, service in reversed(chain):
+            own = _without(service, "extends")
+            if base is not None:
+                base = rebase_service(base, below.directory, here.directory)
+                own = merge_service(base, own, self.faults, key)
+            base = here.done[key] = own
+            below = here
+        return base if base is not None else Mapping()
+
+    def _target(self, unit: _Unit, name: str, service: Mapping, scope: Scope) -> tuple[_Unit, str] | None:
+        """The service that this one extends; None where it extends nothing, or after a fault."""
+        extends = unwrap(service.get("extends"))
+        if extends is None:
+            return None
+        position = service.lines["extends"]
+        file: Value = None
+        wanted: Value = extends
+        if isinstance(extends, Mapping):
+            file, wanted = extends.get("file"), extends.get("service")
+            position = extends.lines.get("file", position)
+        if not isinstance(wanted, str) or not isinstance(file, str | None):
+            self.faults.add("`extends` wants the name of a service", position, service=name)
+            return None
+        other = unit if file is None else self._extended_file(unit, file, position, scope)
+        if other is None:
+            return None
+        if not isinstance(unwrap(other.services.get(wanted)), Mapping):
+            where = f" in `{other.path}`" if other is not unit else ""
+            self.faults.add(f"`extends` names the service `{wanted}`, which is not{where or ' there'}", position, service=name)
+            return None
+        return other, wanted
+
+    def _extended_file(self, unit: _Unit, file: str, position: int, scope: Scope) -> _Unit | None:
+        asked = self.places.at(position)
+        if is_remote(file):
+            self.faults.add("a remote file in `extends` is not read", asked, fatal=True)
+            return None
+        try:
+            path = beneath(unit.directory, file)
+        except TextError as error:
+            self.faults.add(error.what, asked, help=error.help, fatal=True)
+            return None
+        if path == unit.path:
+            return unit
+        key = (path, id(scope))
+        if key not in self._extended:
+            self._extended[key] = self._unit(Source(path, asked), scope)
+        return self._extended[key]
+
+    def _unit(self, source: Source, scope: Scope) -> _Unit | None:
+        documents = self.documents(source, scope)
+        if not documents:
+            return None
+        merged = documents[0]
+        for document in documents[1:]:
+            merged = merge_model(merged, document, self.faults)
+        services = unwrap(merged.get("services"))
+        directory = posixpath.dirname(source.path)
+        return _Unit(source.path, directory, services if isinstance(services, Mapping) else Mapping())
+
+    # --- include -------------------------------------------------------------------------------------------
+
+    def _include(self, document: Mapping, directory: str, scope: Scope, ancestors: tuple[str, ...]) -> Mapping:
+        if "include" not in document:
+            return document
+        position = document.lines["include"]
+        entries = unwrap(document["include"])
+        own = _without(document, "include")
+        if not isinstance(entries, Sequence):
+            self.faults.add("`include` wants a list", position)
+            return own
+        if len(ancestors) > _DEEPEST_INCLUDE:
+            self.faults.add(f"`include` nested more than {_DEEPEST_INCLUDE} deep", position, fatal=True)
+            return own
+        merged: Mapping | None = None
+        for entry, line in zip(entries, entries.lines, strict=True):
+            included = self._included(unwrap(entry), line, directory, scope, ancestors)
+            if included is not None:
+                merged = included if merged is None else merge_model(merged, included, self.faults)
+        return own if merged is None else merge_model(merged, own, self.faults)
+
+    def _included(
+        self, entry: Value, position: int, directory: str, scope: Scope, ancestors: tuple[str, ...]
+    ) -> Mapping | None:
+        """The model of one entry, its paths relative to `directory`."""
+        asked = self.places.at(position)
+        long = entry if isinstance(entry, Mapping) else Mapping({"path": entry}, lines={"path": position})
+        for key in long.keys() - {"path", "project_directory", "env_file"}:
+            self.faults.add(f"unknown key `{key}` in `include`", long.lines[key])
+        files = _texts(long.get("path"))
+        if not files:
+            self.faults.add("`include` wants a path or a list of paths", asked)
+            return None
+        if any(is_remote(file) for file in files):
+            self.faults.add("a remote file in `include` is not read", asked, fatal=True)
+            return None
+        try:
+            paths = [beneath(directory, file) for file in files]
+            own = long.get("project_directory")
+            home = beneath(directory, own) if isinstance(own, str) and own else posixpath.dirname(paths[0])
+            env_files = [beneath(directory, file) for file in _texts(long.get("env_file"))]
+        except TextError as error:
+            self.faults.add(error.what, asked, help=error.help, fatal=True)
+            return None
+        if again := next((path for path in paths if path in ancestors), None):
+            self.faults.add(f"`include` of `{again}` leads back to itself", asked, fatal=True)
+            return None
+        inner = self._inner_scope(home, env_files, asked, scope)
+        model = self.model([Source(path, asked) for path in paths], home, inner, ancestors)
+        return None if model is None else rebase_model(_without(model, "name"), home, directory)
+
+    def _inner_scope(self, home: str, env_files: list[str], asked: Location, scope: Scope) -> Scope:
+        """The parent's variables before those of the included project's own `.env`."""
+        default = posixpath.join(home, ".env")
+        wanted = env_files or ([default] if self.tree.exists(default) else [])
+        found = self.env_files(wanted, asked, scope.values)
+        if not found:
+            return scope
+        inner = Scope({**found, **scope.values}, self.budget)
+        inner.missing, inner.required = scope.missing, scope.required
+        return inner
+
+    # --- env files -------------------------------------------------------------------------------------------
+
+    def env_files(self, paths: Iterable[str], asked: Location, inherited: AnyMapping[str, str]) -> dict[str, str]:
+        """The variables of several env files that must exist, the later one wins."""
+        values: dict[str, str] = {}
+        for path in paths:
+            data = self.read(Source(path, asked))
+            if data is not None:
+                entries = self.parse_env(data, path, {**values, **inherited})
+                values.update({name: entry.value for name, entry in entries.items()})
+        return values
+
+    def parse_env(
+        self, data: bytes, path: str, inherited: AnyMapping[str, str], *, raw: bool = False
+    ) -> dict[str, dotenv.Entry]:
+        """The variables of an env file, none after a fault."""
+        self.places.offset(path)
+        try:
+            return dotenv.parse(data, path, inherited, self.budget, raw=raw)
+        except TextError as error:
+            self.faults.add(error.what, Location(path, error.line), help=error.help)
+            return {}
+
+
+def is_remote(path: str) -> bool:
+    """Whether Compose would fetch this from another machine."""
+    return "://" in path or path.startswith(_REMOTE)
+
+
+def _place(error: AuditorError, source: Source) -> Location:
+    return Location(source.path, error.line) if error.path == source.path else source.asked
+
+
+def _extends(service: Value) -> bool:
+    service = unwrap(service)
+    return isinstance(service, Mapping) and unwrap(service.get("extends")) is not None
+
+
+def _without(mapping: Mapping, key: str) -> Mapping:
+    if key not in mapping:
+        return mapping
+    lines = {name: line for name, line in mapping.lines.items() if name != key}
+    return Mapping({name: value for name, value in mapping.items() if name != key}, line=mapping.line, lines=lines)
+
+
+def _texts(value: Value) -> list[str]:
+    value = unwrap(value)
+    if isinstance(value, str):
+        return [value]
+    return [text for text in value if isinstance(text, str)] if isinstance(value, Sequence) else []

@@ -1,0 +1,328 @@
+"""One Compose model over another, by the rules of each key. Nothing that is merged is ever changed.
+
+A key that stays or is deepened keeps the position where it began; one that is replaced takes the
+position of what replaced it, and remembers the one before (`Merged.overrode`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from auditor.compose.interpolate import Text, written
+from auditor.compose.places import Faults
+from auditor.yamlfile import Mapping, Sequence, Tagged, Value
+
+TAGS = frozenset(("!reset", "!override"))
+
+
+class Merged(Mapping):
+    """A mapping that came of several. `overrode`: key -> positions of the values that lost, the latest first."""
+
+    __slots__ = ("overrode",)
+
+    overrode: dict[str, tuple[int, ...]]
+
+    @classmethod
+    def of(cls, base: Mapping) -> Merged:
+        merged = cls(base, line=base.line, lines=dict(base.lines))
+        merged.overrode = dict(base.overrode) if isinstance(base, Merged) else {}
+        return merged
+
+
+Rule: TypeAlias = "Callable[[Value, Value, Where], Value]"
+
+
+class Where:
+    """What a rule needs besides two values: the key for messages, the later value's position, the faults."""
+
+    __slots__ = ("faults", "key", "position", "service")
+
+    def __init__(self, faults: Faults, key: str, position: int, service: str | None) -> None:
+        self.faults = faults
+        self.key = key
+        self.position = position
+        self.service = service
+
+    def conflict(self, base: Value, over: Value) -> Value:
+        """Says that a list stands against a mapping or the like, and keeps the base."""
+        message = f"cannot override `{self.key}`: {kind(over)} over {kind(base)}"
+        self.faults.add(message, self.position, service=self.service, fatal=True, help="write both in the same form")
+        return base
+
+
+def kind(value: Value) -> str:
+    """What a value is, in words."""
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, Sequence):
+        return "a list"
+    return "nothing" if value is None else "a single value"
+
+
+def merge_mapping(base: Mapping, over: Mapping, rules: dict[str, Rule], where: Where) -> Mapping:
+    """`over` upon `base`; keys without a rule follow `generic`."""
+    merged = Merged.of(base)
+    faults, service = where.faults, where.service
+    for key, value in over.items():
+        position = over.lines[key]
+        before = unwrap(merged.get(key))
+        if isinstance(value, Tagged):
+            if value.tag == "!reset":
+                merged.pop(key, None)
+                merged.lines.pop(key, None)
+                continue
+            result = value.value
+        elif before is None:
+            result = value
+        elif value is None:
+            continue
+        else:
+            rule = rules.get(key, generic)
+            result = rule(before, value, Where(faults, key, position, service))
+            if result is not value:
+                merged[key] = result
+                continue
+        if key in merged.lines:
+            merged.overrode[key] = (merged.lines[key], *merged.overrode.get(key, ()))
+        merged[key] = result
+        merged.lines[key] = position
+    return merged
+
+
+def unwrap(value: Value) -> Value:
+    """A value without its tag; what was reset is nothing."""
+    if not isinstance(value, Tagged):
+        return value
+    return None if value.tag == "!reset" else value.value
+
+
+# --- rules: the value that results; the later one itself where it replaces ---------------------------------
+
+
+def replace(_base: Value, over: Value, _where: Where) -> Value:
+    """The later value alone."""
+    return over
+
+
+def generic(base: Value, over: Value, where: Where) -> Value:
+    """Mappings deepen, lists append, single values replace."""
+    if isinstance(base, Mapping):
+        return merge_mapping(base, over, {}, where) if isinstance(over, Mapping) else where.conflict(base, over)
+    if isinstance(base, Sequence):
+        return appended(base, over) if isinstance(over, Sequence) else where.conflict(base, over)
+    return where.conflict(base, over) if isinstance(over, Mapping | Sequence) else over
+
+
+def appended(base: Sequence, over: Sequence) -> Sequence:
+    return Sequence((*base, *over), line=base.line, lines=[*base.lines, *over.lines])
+
+
+def nested(rules: dict[str, Rule]) -> Rule:
+    """A mapping whose keys have rules of their own."""
+
+    def rule(base: Value, over: Value, where: Where) -> Value:
+        if isinstance(base, Mapping) and isinstance(over, Mapping):
+            return merge_mapping(base, over, rules, where)
+        return generic(base, over, where)
+
+    return rule
+
+
+def listed(base: Value, over: Value, where: Where) -> Value:
+    """A single text counts as a list of one."""
+    return generic(_as_list(base, where), _as_list(over, where), where)
+
+
+def _as_list(value: Value, where: Where) -> Value:
+    return value if isinstance(value, Mapping | Sequence) else Sequence((value,), line=where.position, lines=[where.position])
+
+
+def by_key(base: Value, over: Value, where: Where) -> Value:
+    """`NAME=value` lists and mappings are one."""
+    left, right = keyed(base), keyed(over)
+    if left is None or right is None:
+        return where.conflict(base, over)
+    return merge_mapping(left, right, {}, where)
+
+
+def by_name(defaults: Callable[[int], Value]) -> Rule:
+    """A list of names counts as a mapping to `defaults`."""
+
+    def rule(base: Value, over: Value, where: Where) -> Value:
+        left, right = named(base, defaults), named(over, defaults)
+        if left is None or right is None:
+            return where.conflict(base, over)
+        return merge_mapping(left, right, {}, where)
+
+    return rule
+
+
+def _build(base: Value, over: Value, where: Where) -> Value:
+    return _BUILD(build_mapping(base, where.position), build_mapping(over, where.position), where)
+
+
+def build_mapping(value: Value, position: int) -> Value:
+    """`build: DIR` in its long form."""
+    return Mapping({"context": value}, line=position, lines={"context": position}) if isinstance(value, str) else value
+
+
+def _logging(base: Value, over: Value, where: Where) -> Value:
+    """Options mix only while the driver is the same or left open on one side."""
+    if isinstance(base, Mapping) and isinstance(over, Mapping):
+        drivers = {driver for driver in (base.get("driver"), over.get("driver")) if isinstance(driver, str)}
+        if len(drivers) > 1:
+            return over
+    return generic(base, over, where)
+
+
+def _ulimits(base: Value, over: Value, where: Where) -> Value:
+    if not (isinstance(base, Mapping) and isinstance(over, Mapping)):
+        return where.conflict(base, over)
+    return merge_mapping(base, over, dict.fromkeys(over, replace), where)
+
+
+# --- the two spellings of one thing --------------------------------------------------------------------------
+
+
+def keyed(value: Value) -> Mapping | None:
+    """`[NAME=value, NAME]` as a mapping (a lone NAME has None); None where it is neither list nor mapping."""
+    if isinstance(value, Mapping):
+        return value
+    if not isinstance(value, Sequence):
+        return None
+    result = Mapping(line=value.line)
+    for item, position in zip(value, value.lines, strict=True):
+        item = unwrap(item)
+        if not isinstance(item, str):
+            continue
+        name, separator, text = item.partition("=")
+        result[name] = _after_equals(item, text) if separator else None
+        result.lines[name] = position
+    return result
+
+
+def _after_equals(item: str, text: str) -> str:
+    """The value half of `NAME=value`, which still knows its own text before interpolation."""
+    if not isinstance(item, Text):
+        return text
+    raw = written(item)
+    depth = 0
+    for at, character in enumerate(raw[:512]):
+        depth += (character == "{") - (character == "}")
+        if character == "=" and depth == 0:
+            return Text.of(text, raw[at + 1 :])
+    return Text.of(text, raw)
+
+
+def named(value: Value, defaults: Callable[[int], Value]) -> Mapping | None:
+    """`[a, b]` as a mapping of names; None where it is neither list nor mapping."""
+    if isinstance(value, Mapping):
+        return value
+    if not isinstance(value, Sequence):
+        return None
+    result = Mapping(line=value.line)
+    for item, position in zip(value, value.lines, strict=True):
+        item = unwrap(item)
+        if isinstance(item, str):
+            result[item] = defaults(position)
+            result.lines[item] = position
+    return result
+
+
+def nothing(_position: int) -> Value:
+    return None
+
+
+def started(position: int) -> Value:
+    """What `depends_on: [name]` stands for."""
+    lines = {"condition": position, "required": position}
+    return Mapping({"condition": "service_started", "required": True}, line=position, lines=lines)
+
+
+# --- which key follows which rule ------------------------------------------------------------------------------
+
+_BUILD = nested({"args": by_key, "labels": by_key, "additional_contexts": by_key, "ssh": by_key, "extra_hosts": by_key})
+
+SERVICE_RULES: dict[str, Rule] = {
+    "annotations": by_key,
+    "build": _build,
+    "command": replace,
+    "depends_on": by_name(started),
+    "deploy": nested({"labels": by_key}),
+    "dns": listed,
+    "dns_search": listed,
+    "entrypoint": replace,
+    "env_file": listed,
+    "environment": by_key,
+    "extends": replace,
+    "healthcheck": nested({"test": replace}),
+    "label_file": listed,
+    "labels": by_key,
+    "logging": _logging,
+    "models": by_name(nothing),
+    "networks": by_name(nothing),
+    "sysctls": by_key,
+    "tmpfs": listed,
+    "ulimits": _ulimits,
+}
+_RESOURCE = nested({"labels": by_key, "driver_opts": by_key})
+
+
+def merge_service(base: Mapping, over: Mapping, faults: Faults, name: str) -> Mapping:
+    return merge_mapping(base, over, SERVICE_RULES, Where(faults, name, over.line, name))
+
+
+def _services(base: Value, over: Value, where: Where) -> Value:
+    if not (isinstance(base, Mapping) and isinstance(over, Mapping)):
+        return where.conflict(base, over)
+
+    def rule(left: Value, right: Value, inner: Where) -> Value:
+        if isinstance(left, Mapping) and isinstance(right, Mapping):
+            return merge_service(left, right, inner.faults, inner.key)
+        return inner.conflict(left, right)
+
+    return merge_mapping(base, over, dict.fromkeys(over, rule), where)
+
+
+def _resources(base: Value, over: Value, where: Where) -> Value:
+    if not (isinstance(base, Mapping) and isinstance(over, Mapping)):
+        return where.conflict(base, over)
+    return merge_mapping(base, over, dict.fromkeys(over, _RESOURCE), where)
+
+
+_MODEL_RULES: dict[str, Rule] = {
+    "services": _services,
+    **dict.fromkeys(("networks", "volumes", "configs", "secrets", "models"), _resources),
+}
+
+
+def merge_model(base: Mapping, over: Mapping, faults: Faults) -> Mapping:
+    """A whole file over another."""
+    return merge_mapping(base, over, _MODEL_RULES, Where(faults, "the file", over.line, None))
+
+
+def untag(root: Mapping) -> None:
+    """Takes the tags that no merge used up out of a tree, in place: resets vanish, overrides are their value."""
+    todo: list[Any] = [root]
+    seen: set[int] = set()
+    while todo:
+        container = todo.pop()
+        if id(container) in seen:
+            continue
+        seen.add(id(container))
+        if isinstance(container, Mapping):
+            for key in [key for key, value in container.items() if isinstance(value, Tagged) and value.tag == "!reset"]:
+                del container[key]
+            for key, value in container.items():
+                container[key] = unwrap(value)
+            todo += [value for value in container.values() if isinstance(value, Mapping | Sequence)]
+        else:
+            kept = [
+                (unwrap(value), line)
+                for value, line in zip(container, container.lines, strict=True)
+                if not (isinstance(value, Tagged) and value.tag == "!reset")
+            ]
+            container[:] = [value for value, _ in kept]
+            container.lines = [line for _, line in kept]
+            todo += [value for value in container if isinstance(value, Mapping | Sequence)]

@@ -1,0 +1,117 @@
+"""`volumes` and `tmpfs`: what is mounted where; and the file of the project behind a path in a container."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from auditor.compose.interpolate import Text, written
+from auditor.compose.places import Faults
+from auditor.compose.values import boolean
+from auditor.errors import TextError
+from auditor.model import Definition, Location, Mount
+from auditor.tree import join
+from auditor.yamlfile import Mapping, Sequence, Value
+
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_KINDS = ("bind", "volume", "tmpfs", "npipe", "cluster", "image")
+
+
+class MountError(ValueError):
+    """A mount that Compose refuses."""
+
+
+def mounts(service: Mapping, directory: str, faults: Faults, name: str) -> tuple[Mount, ...]:
+    """The mounts of a service, the last one of each target. Bind sources inside the root are relative to it."""
+    found: dict[str, Mount] = {}
+    volumes, tmpfs = service.get("volumes"), service.get("tmpfs")
+    if isinstance(volumes, Sequence):
+        for item, position in zip(volumes, volumes.lines, strict=True):
+            location = faults.places.at(position)
+            try:
+                mount = _read(item, directory, location)
+            except MountError as error:
+                faults.add(str(error), location, service=name)
+                continue
+            if mount is not None:
+                found[mount.target] = mount
+    targets = tmpfs if isinstance(tmpfs, Sequence) else [tmpfs] if isinstance(tmpfs, str) else []
+    for target in targets:
+        if isinstance(target, str):
+            path = clean(target.partition(":")[0])
+            found[path] = Mount("tmpfs", path, location=faults.places.at(service.lines["tmpfs"]))
+    return tuple(found.values())
+
+
+def resolve_mount(definition: Definition, container_path: str) -> str | None:
+    """The path, relative to the root, of the project's file behind a path in the container; None where none is."""
+    path = clean(container_path)
+    within = [mount for mount in definition.mounts if path == mount.target or path.startswith(_folder(mount.target))]
+    if not within:
+        return None
+    nearest = max(within, key=lambda mount: len(mount.target))
+    if nearest.kind != "bind" or nearest.source is None or nearest.source.startswith(("/", "~", "..")):
+        return None
+    rest = path[len(nearest.target) :].lstrip("/")
+    return posixpath.normpath(posixpath.join(nearest.source, rest))
+
+
+def clean(path: str) -> str:
+    """A path in a container without doubled or trailing slashes."""
+    return posixpath.normpath(path) if path else path
+
+
+def _folder(target: str) -> str:
+    return target if target.endswith("/") else f"{target}/"
+
+
+def _read(item: Value, directory: str, location: Location) -> Mount | None:
+    if isinstance(item, Mapping):
+        return _long(item, directory, location)
+    if not isinstance(item, str):
+        raise MountError("a volume is a text or a mapping with `type` and `target`")
+    return _short(item, directory, location)
+
+
+def _short(item: str, directory: str, location: Location) -> Mount | None:
+    parts = _split(item)
+    if any(part == "" for part in parts[:2]) or not parts:
+        if isinstance(item, Text):  # a variable was empty, and that is said elsewhere
+            return Mount("volume", clean(parts[1]), location=location) if len(parts) > 1 and parts[1] else None
+        raise MountError(f"`{written(item)[:60]}` has an empty section between colons")
+    if len(parts) == 1:
+        return Mount("volume", clean(parts[0]), location=location)
+    source, target, *options = parts
+    read_only = "ro" in ",".join(options).split(",")
+    if source[0] in "./~" or _DRIVE.match(source):
+        return Mount("bind", clean(target), _inside(source, directory), read_only, location)
+    return Mount("volume", clean(target), source, read_only, location)
+
+
+def _split(item: str) -> list[str]:
+    """By colons, but for that of a Windows drive."""
+    drive = _DRIVE.match(item)
+    if drive is None:
+        return item.split(":")
+    head, *rest = item[2:].split(":")
+    return [item[:2] + head, *rest]
+
+
+def _long(item: Mapping, directory: str, location: Location) -> Mount:
+    kind, source, target = item.get("type"), item.get("source"), item.get("target")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise MountError(f"a volume wants a `type`: {', '.join(_KINDS)}")
+    if not isinstance(target, str) or not target:
+        raise MountError("a volume without a `target`")
+    text = source if isinstance(source, str) and source else None
+    if kind == "bind" and text is not None:
+        text = _inside(text, directory)
+    return Mount(kind, clean(target), text, boolean(item.get("read_only")) is True, location)
+
+
+def _inside(source: str, directory: str) -> str:
+    """A bind source relative to the root where it lies inside, else as written."""
+    try:
+        return join(directory, source)
+    except TextError:
+        return source

@@ -1,0 +1,68 @@
+"""Positions: one number that says file and line, so that a merged tree carries them at no cost; and the faults."""
+
+from __future__ import annotations
+
+from auditor.model import Fault, Location
+
+_SHIFT = 24  # no file has more lines than that (its size is bounded far below)
+
+
+class Places:
+    """The files of one load, in the order in which they were met. Position = file number << 24 | line."""
+
+    __slots__ = ("paths", "_numbers", "_known")
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self._numbers: dict[str, int] = {}
+        self._known: dict[int, Location] = {}
+
+    def offset(self, path: str) -> int:
+        """What turns a line of `path` into a position."""
+        number = self._numbers.get(path)
+        if number is None:
+            number = self._numbers[path] = len(self.paths)
+            self.paths.append(path)
+        return number << _SHIFT
+
+    def at(self, position: int) -> Location:
+        known = self._known.get(position)
+        if known is None:
+            path = self.paths[position >> _SHIFT]
+            known = self._known[position] = Location(path, position & ((1 << _SHIFT) - 1))
+        return known
+
+
+class Faults:
+    """What has to be said of the files of one environment. Equal words about one place are said once."""
+
+    __slots__ = ("environment", "places", "_faults")
+
+    def __init__(self, environment: str, places: Places) -> None:
+        self.environment = environment
+        self.places = places
+        self._faults: dict[tuple[str, str, Location], Fault] = {}
+
+    def add(
+        self,
+        message: str,
+        where: int | Location,
+        *,
+        check: str = "invalid-compose",
+        help: str | None = None,
+        service: str | None = None,
+        fatal: bool = False,
+    ) -> None:
+        location = where if isinstance(where, Location) else self.places.at(where)
+        fault = Fault(check, message, location, help, service, self.environment, fatal)
+        self._faults.setdefault((check, message, location), fault)
+
+    def all(self) -> tuple[Fault, ...]:
+        """Every fault, in the order of files and lines."""
+        order = {path: number for number, path in enumerate(self.places.paths)}
+        return tuple(
+            sorted(
+                self._faults.values(),
+                key=lambda fault: (order.get(fault.location.path, -1), fault.location.line or 0, fault.message),
+            )
+        )

@@ -1,0 +1,120 @@
+"""Relative paths of a file in one directory, said from another: for `extends` and `include`."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+
+from auditor.yamlfile import Mapping, Sequence, Value
+
+_Change = Callable[[Value], Value]
+
+
+def rebase_model(model: Mapping, source: str, target: str) -> Mapping:
+    """A whole model whose paths began in `source`, so that they begin in `target`."""
+    if source == target:
+        return model
+    result = _copied(model)
+    services = model.get("services")
+    if isinstance(services, Mapping):
+        result["services"] = _each(services, lambda service: _rebased(service, source, target))
+    change = _prefixing(source, target)
+    for section in ("configs", "secrets"):
+        items = model.get(section)
+        if isinstance(items, Mapping):
+            result[section] = _each(items, lambda item: _at_key(item, "file", change))
+    return result
+
+
+def rebase_service(service: Mapping, source: str, target: str) -> Mapping:
+    """One service whose paths began in `source`, so that they begin in `target`."""
+    if source == target:
+        return service
+    result = _rebased(service, source, target)
+    return result if isinstance(result, Mapping) else service
+
+
+def _rebased(service: Value, source: str, target: str) -> Value:
+    if not isinstance(service, Mapping):
+        return service
+    change = _prefixing(source, target)
+    result = _copied(service)
+    for key, rule in _RULES.items():
+        if key in service:
+            result[key] = rule(service[key], change)
+    return result
+
+
+def _prefixing(source: str, target: str) -> _Change:
+    prefix = posixpath.relpath("/" + source, "/" + target)
+
+    def change(value: Value) -> Value:
+        if not isinstance(value, str) or not value or value[0] in "/~" or "://" in value or value.startswith("git@"):
+            return value
+        joined = posixpath.normpath(posixpath.join(prefix, value))
+        return joined if joined.startswith("../") or joined == ".." else f"./{joined}"
+
+    return change
+
+
+def _build(value: Value, change: _Change) -> Value:
+    if isinstance(value, str):
+        return change(value)
+    if not isinstance(value, Mapping):
+        return value
+    result = _at_key(value, "context", change)
+    if isinstance(result, Mapping) and "context" not in result:
+        result = _copied(result)
+        result["context"] = change(".")
+        result.lines["context"] = value.line
+    return result
+
+
+def _files(value: Value, change: _Change) -> Value:
+    """`env_file`, `label_file`: a path, or a list of paths and `{path}`."""
+    if isinstance(value, Sequence):
+        return _items(value, lambda item: _at_key(item, "path", change) if isinstance(item, Mapping) else change(item))
+    return change(value)
+
+
+def _volumes(value: Value, change: _Change) -> Value:
+    if not isinstance(value, Sequence):
+        return value
+
+    def one(item: Value) -> Value:
+        if isinstance(item, Mapping):
+            return _at_key(item, "source", change) if item.get("type") == "bind" else item
+        if not isinstance(item, str) or not item.startswith("."):
+            return item
+        source, separator, rest = item.partition(":")
+        return f"{change(source)}{separator}{rest}"
+
+    return _items(value, one)
+
+
+_RULES: dict[str, Callable[[Value, _Change], Value]] = {
+    "build": _build,
+    "env_file": _files,
+    "label_file": _files,
+    "volumes": _volumes,
+}
+
+
+def _copied(mapping: Mapping) -> Mapping:
+    return Mapping(mapping, line=mapping.line, lines=dict(mapping.lines))
+
+
+def _each(mapping: Mapping, change: _Change) -> Mapping:
+    return Mapping({key: change(value) for key, value in mapping.items()}, line=mapping.line, lines=mapping.lines)
+
+
+def _items(sequence: Sequence, change: _Change) -> Sequence:
+    return Sequence([change(value) for value in sequence], line=sequence.line, lines=sequence.lines)
+
+
+def _at_key(value: Value, key: str, change: _Change) -> Value:
+    if not isinstance(value, Mapping) or key not in value:
+        return value
+    result = _copied(value)
+    result[key] = change(value[key])
+    return result

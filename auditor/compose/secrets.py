@@ -1,0 +1,112 @@
+"""What kind of value a variable has, judged on the text before interpolation; the value itself goes no further."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from urllib.parse import unquote
+
+from auditor.compose.interpolate import literal_part, written
+
+# Words that make a name look secret, as whole parts of it.
+_SECRET_PARTS = frozenset(
+    "PASSWORD PASSWD PASSWORDS PASS PWD PASSPHRASE PASSCODE SECRET SECRETS TOKEN APIKEY CREDENTIAL CREDENTIALS "
+    "PGPASSWORD REQUIREPASS JWTSECRET AUTHTOKEN".split()
+)
+_SECRET_PAIRS = re.compile(
+    r"(?:API|PRIVATE|SECRET|ACCESS|ENCRYPTION|SIGNING|AUTH|MASTER|SERVICE|HMAC|CRYPTO|SESSION|COOKIE)_?KEYS?(?![A-Z])"
+    r"|(?:PASSWORD|PASSWD|SECRET|APIKEY)(?![A-Z])"
+)
+# Words after which a name says something about a secret, not the secret.
+_ABOUT = frozenset(
+    "FILE FILES PATH DIR TTL EXPIRY EXPIRE EXPIRES EXPIRATION LIFETIME LENGTH SIZE TYPE NAME NAMES ENABLED DISABLED REQUIRED ALGORITHM ALG "
+    "POLICY HEADER ISSUER AUDIENCE COUNT LIMIT LIMITS PROVIDER MANAGER BACKEND STORE ENGINE VERSION ROTATION INTERVAL TIMEOUT "
+    "URL URI HOST ENDPOINT PORT ADDR ADDRESS ID MINUTES HOURS DAYS SECONDS AGE MAX MIN MODE METHOD FORMAT FIELD PREFIX "
+    "SUFFIX ENCODING REGION PROJECT SCOPE SCOPES REF ARN PUBLIC EXPIRATION_MINUTES STRENGTH ATTEMPTS RESET RETRIES "
+    "SERVER CLASS VALIDATION CHECK BUDGET WINDOW USER USERNAME".split()
+)
+_NOT_BEFORE = frozenset(("ALLOW", "RANDOM", "NO", "DISABLE", "ENABLE", "USE", "MAX", "MIN", "REQUIRE", "PUBLIC"))
+_NO_SECRET = re.compile(r"true|false|yes|no|on|off|null|none|/run/secrets/.*|/[\w./-]*|\d{1,3}", re.IGNORECASE)
+
+DEFAULTS = frozenset(
+    "admin admin123 administrator adminadmin adminpassword admin-password alertmanager airflow change-me change-this change_me change_this changeit "
+    "changeme changeme123 changethis ci default demo demo123 dev development django dummy elastic example fixme foobar "
+    "grafana guest hunter2 insecure keycloak kong letmein mariadb minio minio123 minioadmin mongo mongodb mysecretpassword mypassword mysecret "
+    "mysql n8n neo4j notsecure passw0rd password password1 password123 pass pass123 postgres postgresql postgrespw "
+    "qwerty rabbitmq redis replace-me replace_me replaceme root rootpassword rootpass root123 sa sample secret secret123 "
+    "secretkey secret-key supersecret super-secret super-secret-key test test123 testing testpassword todo toor unsafe user "
+    "userpassword vault wordpress your-api-key your-password your-secret your-secret-key your-token your_api_key your_password your_secret "
+    "your_secret_key your_token yoursecretkey 12345 123456 1234567 12345678 123456789 1234567890 0000 1234 000000 111111".split()
+)
+_PLACEHOLDERS = re.compile(r"(?P<word>your|change|replace|insert|put)[-_ ](?:[a-z0-9]+[-_ ])*(?:here|me|this|it|now|secret|token|password|key|production)", re.IGNORECASE)
+
+_USERINFO = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://(?P<user>[^:@/?#\s\"']*):(?P<password>[^\s\"']*?)@(?=[^@\s\"']*(?:$|[\s\"',]))")
+_GO_DSN = re.compile(r"(?P<user>[^\s:@/]*):(?P<password>[^\s@]*)@(?:tcp|unix)\(")
+_KEY_VALUE = re.compile(r"(?i)(?:^|[\s;])(?:password|pwd)\s*=\s*(?P<password>'[^']*'|[^\s;]+)")
+_HOST_WORD = re.compile(r"(?i)(?:^|[\s;])(?:host|server|data source)\s*=")
+_QUERY = re.compile(r"(?i)[?&;](?:password|passwd|pwd|token|api_key|apikey|secret|access_token|sig)=(?P<password>[^&;\s\"']+)")
+_LONGEST = 8 << 10  # characters of a value that are looked at
+
+
+@lru_cache(maxsize=8192)
+def looks_secret(name: str) -> bool:
+    """Whether a variable of this name should hold a secret."""
+    upper = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).upper()
+    parts = [part for part in re.split(r"[^A-Z0-9]+", upper) if part]
+    if not parts or parts[-1] in _ABOUT or parts[0] in _NOT_BEFORE or (len(parts) > 1 and parts[1] in _NOT_BEFORE):
+        return False
+    return any(part in _SECRET_PARTS for part in parts) or _SECRET_PAIRS.search("_".join(parts)) is not None
+
+
+def known_default(value: str) -> str | None:
+    """The public word that a value is, such as `changeme`; None where it is no well-known default."""
+    word = value.strip().strip("\"'").lower()
+    if len(word) > 100:
+        return None
+    if word in DEFAULTS:
+        return word
+    match = _PLACEHOLDERS.fullmatch(word)
+    return f"{match['word']}-..." if match else None
+
+
+def address_passwords(value: str) -> list[str]:
+    """The passwords in the addresses of a text, empty ones left out."""
+    if "@" not in value and "=" not in value:
+        return []
+    found = [match["password"] for match in _USERINFO.finditer(value)]
+    found += [match["password"] for match in _GO_DSN.finditer(value)]
+    found += [match["password"] for match in _QUERY.finditer(value)]
+    if _HOST_WORD.search(value):
+        found += [match["password"].strip("'") for match in _KEY_VALUE.finditer(value)]
+    return [unquote(password) for password in found if password]
+
+
+def classify(name: str, value: str | None, *, is_address: bool, from_file: bool = False) -> tuple[str, str | None]:
+    """Kind and public default of a variable; `value` is None where only its name is given.
+
+    `from_file`: it came from an `env_file`, which is where secrets may be; only a known default counts there.
+    """
+    if value is None:
+        return "reference", None
+    raw = written(value)[:_LONGEST]
+    if not raw:
+        return "empty", None
+    value = value[:_LONGEST]
+    own, open_ended = literal_part(raw)
+    secret = looks_secret(name)
+    passwords = address_passwords(own)
+    candidates = ([own, value] if secret and not is_address else []) + passwords + address_passwords(value)
+    default = next((word for candidate in candidates if candidate and (word := known_default(candidate))), None)
+    if default is not None:
+        return "default-secret", default
+    if from_file:
+        return ("address" if is_address else "reference" if secret else "literal"), None
+    if passwords:
+        return "secret", None
+    if is_address:
+        return "address", None
+    if not own or open_ended:
+        return "reference", None
+    if secret and not _NO_SECRET.fullmatch(own):
+        return "secret", None
+    return "literal", None

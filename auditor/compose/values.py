@@ -1,0 +1,102 @@
+"""Sizes, durations, numbers and command lines as Compose writes them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from auditor.yamlfile import Value
+
+_UNITS = {
+    "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0,
+}  # fmt: skip
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h|d|w)")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE)
+_POWERS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
+_LONGEST = 64  # characters of any number, size or duration that somebody means
+_SHELL = re.compile(r"""["'\\]""")
+_LONGEST_QUOTED = 32 << 10
+
+
+def duration(value: Value) -> float | None:
+    """Seconds of `1m30s`, or None where it is no duration. Compose takes no bare number."""
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        return None
+    text = value.strip()
+    if text in ("0", "+0"):
+        return 0.0
+    at, total = 0, 0.0
+    while match := _DURATION_PART.match(text, at):
+        total += float(match[1]) * _UNITS[match[2]]
+        at = match.end()
+    return total if at and at == len(text) else None
+
+
+def size(value: Value) -> int | None:
+    """Bytes of `512m`, `1.5gb` or a number; None where it is no size. -1 (no limit) is kept."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return int(value) if abs(value) < 2**63 else None
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        return None
+    if value.strip() == "-1":
+        return -1
+    match = _SIZE.fullmatch(value.strip())
+    if match is None:
+        return None
+    return int(float(match[1]) * (1 << _POWERS[match[2].lower()])) if float(match[1]) < 1e18 else None
+
+
+def number(value: Value) -> float | None:
+    """A number, also written as text; None where it is none."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return float(value) if abs(value) < 1e18 else None
+    if not isinstance(value, str) or len(value) > _LONGEST or not _NUMBER.fullmatch(value.strip()):
+        return None
+    result = float(value)
+    return result if abs(result) < 1e18 else None
+
+
+def integer(value: Value) -> int | None:
+    """A whole number, also written as text; None where it is none."""
+    result = number(value)
+    return int(result) if result is not None and result == int(result) else None
+
+
+_TRUE = frozenset(("true", "yes", "on", "y", "t", "1"))
+_FALSE = frozenset(("false", "no", "off", "n", "f", "0"))
+
+
+def boolean(value: Value) -> bool | None:
+    """A boolean, also as the text that a variable gave; None where it is none."""
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        return None
+    word = value.lower()
+    return True if word in _TRUE else False if word in _FALSE else None
+
+
+def scalar_text(value: Value) -> str:
+    """A scalar as the text that a container would get: numbers the way Compose prints them."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+
+
+def words(text: str) -> list[str]:
+    """A command line as its words; quotes are understood, nothing is expanded."""
+    if not _SHELL.search(text) or len(text) > _LONGEST_QUOTED:
+        return text.split()
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
