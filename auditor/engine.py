@@ -98,6 +98,9 @@ def audit(snapshot: Snapshot, policy: Policy) -> Report:
         files=snapshot.files,
         alerts=snapshot.alerts,
         notes=_paid_off(findings, policy),
+        probes=snapshot.probes,
+        containers=snapshot.containers,
+        waivers=_all_waivers(snapshot),
     )
 
 
