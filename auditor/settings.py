@@ -108,6 +108,7 @@ _READERS: Mapping[str, tuple[Callable[[object], object], str]] = {
     "database": (_text, "a database URL"),
     "token": (_text, "a text"),
     "insecure_no_auth": (_flag, "true or false"),
+    "allowed_hosts": (_texts, "a list of host names"),
     "shares_network": (_flag, "true or false"),
 }
 PREFIX = "AUDITOR_"
