@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from builders import MemoryTree
 
 from auditor.errors import EvidenceError, UsageError
 from auditor.sources import tree as tree_module
 from auditor.sources.tree import DiskTree, matches
+from tests.builders import MemoryTree
 
 
 @pytest.fixture
