@@ -77,14 +77,14 @@ def _port(value: Value) -> int:
     return port
 
 
-def _statuses(value: Value) -> tuple[int, int]:
-    """`200` or `200-299` as its bounds."""
+def _statuses(value: Value) -> str:
+    """`200` or `200-299`, in order."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError
     match = re.fullmatch(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?", str(value))
     if match is None or int(match[1]) > int(match[2] or match[1]):
         raise ValueError
-    return int(match[1]), int(match[2] or match[1])
+    return str(value)
 
 
 def _variable(value: Value) -> str:
@@ -385,8 +385,8 @@ def parse_catalogue(data: bytes, path: str, *, read_include: ReadInclude | None 
     """A catalogue from its text. `path` is relative to the root, and so are the paths given to `read_include`.
 
     Durations are seconds, sizes bytes, dates dates. The options of a probe are read too: `timeout` and
-    `expect.max_latency` are seconds, `expect.status` a tuple of (first, last), the short form of a probe is
-    its `url` (tcp: `address`). Raises CatalogueError.
+    `expect.max_latency` are seconds, `expect.status` a tuple of texts such as `200-299`, the short form of a
+    probe is its `url` (tcp: `address`). Raises CatalogueError.
     """
     directory = posixpath.dirname(path)
     top = _record(data, path, TOP)

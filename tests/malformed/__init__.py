@@ -1,0 +1,1 @@
+"""Catalogues and Compose files that nobody should have to survive, and what must be said of each."""
