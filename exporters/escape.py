@@ -10,6 +10,7 @@ LIMIT = 2000  # characters of one text; what is longer is cut, and says so
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # A runner takes `##[...]` anywhere in a line, and `::...::` at its beginning, for a command of the program it runs.
 _RUNNER_COMMAND = re.compile(r"##(?=\[)")
+_COMMAND_AT_START = re.compile(r"^((?:\s|\x1b\[[0-9;]*m)*)::")
 # Raw in JSON these would act on whoever prints the file; as escapes they are the same text.
 _UNSAFE_IN_JSON = re.compile(
     "[\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb]"
@@ -40,8 +41,7 @@ def _visible(character: str) -> str:
 
 def guard(line: str) -> str:
     """A finished line of output that no CI runner takes for a command, whatever text stands at its beginning."""
-    start = line.lstrip()
-    return f"{line[: len(line) - len(start)]}\\{start}" if start.startswith("::") else line
+    return _COMMAND_AT_START.sub(r"\1\\::", line)
 
 
 def encodable(text: str, encoding: str | None) -> str:

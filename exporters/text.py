@@ -377,7 +377,7 @@ def _notes(report: Report, look: Look) -> Iterator[str]:
 def _summary(report: Report, look: Look) -> Iterator[str]:
     yield look.paint("Summary", "bold")
     yield f"  {look.dot.join(_numbers(report, look))}"
-    yield f"  {_coverage(report)}"
+    yield from (f"  {line}" for line in wrap(_coverage(report), look.width - 2))
     yield from _unfinished(report, look)
     yield from _next(report, look)
 

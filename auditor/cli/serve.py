@@ -1,0 +1,85 @@
+"""`serve`: audit again and again, behind a page, an API and metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from auditor.cli import options
+
+if TYPE_CHECKING:
+    from auditor.settings import Settings
+
+
+class _Duration(click.ParamType[float]):
+    """Seconds from a text such as `60s` or `5m`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from auditor.settings import duration
+
+        try:
+            return duration(str(value))
+        except ValueError:
+            self.fail(f"`{value}` is not a duration such as `60s` or `5m`", param, ctx)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  auditor serve
+  auditor serve --docker env --interval 30s
+  AUDITOR_TOKEN=... auditor serve --host 0.0.0.0"""
+)
+@options.evidence
+@options.judgement
+@click.option("--host", metavar="ADDRESS", help="Address to listen on; default 127.0.0.1.")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="NUMBER", help="Port to listen on; default 8642.")
+@click.option("--interval", type=_Duration(), metavar="DURATION", help="Time between two scans; default 60s.")
+@click.option("--database", metavar="URL", help="Where history is kept; default: SQLite in the state directory.")
+@click.option("--insecure-no-auth", is_flag=True, help="Let everybody who reaches another address in.")
+@options.talk
+def serve(**flags: Any) -> int:
+    """Audit again and again, and serve the status page, API and metrics.
+
+    Another address than this machine's own needs a token in AUDITOR_TOKEN, or --insecure-no-auth.
+    """
+    for name in ("quiet", "verbose"):
+        flags.pop(name)
+    return run(options.settings(flags, look_here=True))
+
+
+def run(settings: Settings) -> int:
+    """Serve until a signal ends it; 0 then. Raises UsageError where the address would be open to everybody."""
+    from auditor.cli.shell import Terminated
+
+    _refuse_open(settings)
+    from auditor.web.app import serve as serve_forever
+
+    try:
+        serve_forever(settings)
+    except (KeyboardInterrupt, Terminated):
+        return 0  # how a server is meant to end
+    return 0
+
+
+def _refuse_open(settings: Settings) -> None:
+    from auditor.errors import UsageError
+
+    if _loopback(settings.host) or settings.token or settings.insecure_no_auth:
+        return
+    raise UsageError(
+        f"`{settings.host}` is open to others, and nothing would ask them who they are",
+        help="set AUDITOR_TOKEN to a long random text, or add --insecure-no-auth",
+    )
+
+
+def _loopback(host: str) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
