@@ -13,6 +13,7 @@ from auditor.model import (
     CheckTally,
     Criticality,
     Evidence,
+    Fault,
     Finding,
     Location,
     Report,
@@ -23,7 +24,7 @@ from auditor.model import (
     Waiver,
 )
 from auditor.policy import Policy, covers
-from auditor.registry import BY_CRITICALITY, Check, Problem
+from auditor.registry import BY_CRITICALITY, Check, Problem, formerly
 
 # Of several checks that saw the same cause, the one that says most. What loses becomes evidence of the winner.
 PRECEDENCE = (
@@ -74,9 +75,9 @@ def audit(snapshot: Snapshot, policy: Policy) -> Report:
     found: list[_Found] = []
     for check in policy.checks:
         if check.subject is not WaiverUse:
-            found += _run(check, snapshot, policy, snapshot.subjects(check.subject), tallies)
+            found += _run(check, snapshot, policy, _subjects(check, snapshot), tallies)
     found = _waive(_merge(found), snapshot)
-    uses = _waiver_uses(found, snapshot)
+    uses = _waiver_uses(found, snapshot, tallies)
     for check in policy.checks:
         if check.subject is WaiverUse:
             found += _run(check, snapshot, policy, uses, tallies)
@@ -105,6 +106,14 @@ def audit(snapshot: Snapshot, policy: Policy) -> Report:
 
 
 # --- running checks ----------------------------------------------------------------------------------------------
+
+
+def _subjects(check: Check, snapshot: Snapshot) -> Sequence[object]:
+    """What a check judges. A fault names its check: it is no other's subject."""
+    subjects = snapshot.subjects(check.subject)
+    if check.subject is Fault:
+        return [fault for fault in subjects if isinstance(fault, Fault) and fault.check == check.id]
+    return subjects
 
 
 def _run(
@@ -226,8 +235,14 @@ def _merge(found: Iterable[_Found]) -> list[_Found]:
     return alone + [_winner(group) for group in groups.values()]
 
 
+def _rank(item: _Found) -> tuple[int, str, str, str]:
+    """Who wins: by check, then by name, so that the order of files and services decides nothing."""
+    finding = item.finding
+    return _ORDER.get(finding.check, len(_ORDER)), finding.check, finding.service or "", finding.fingerprint
+
+
 def _winner(group: list[_Found]) -> _Found:
-    first, *rest = sorted(group, key=lambda item: _ORDER.get(item.finding.check, len(_ORDER)))
+    first, *rest = sorted(group, key=_rank)
     if not rest:
         return first
     evidence = [*first.finding.evidence]
@@ -265,9 +280,21 @@ def _waived(item: _Found, waivers: list[Waiver]) -> _Found:
     return replace(item, finding=replace(item.finding, waiver=waiver)) if waiver else item
 
 
-def _waiver_uses(found: list[_Found], snapshot: Snapshot) -> tuple[WaiverUse, ...]:
+def _waiver_uses(found: list[_Found], snapshot: Snapshot, tallies: Mapping[str, CheckTally]) -> tuple[WaiverUse, ...]:
     used: Mapping[int, int] = defaultdict(int, _counted(id(item.finding.waiver) for item in found))
-    return tuple(WaiverUse(waiver, used[id(waiver)]) for waiver in _all_waivers(snapshot))
+    return tuple(
+        WaiverUse(waiver, used[id(waiver)], _could_be_used(waiver, snapshot, tallies))
+        for waiver in _all_waivers(snapshot)
+    )
+
+
+def _could_be_used(waiver: Waiver, snapshot: Snapshot, tallies: Mapping[str, CheckTally]) -> bool:
+    """Whether the waiver's check ran, and its service stands in no environment that was left out."""
+    tally = tallies.get(formerly().get(waiver.check, waiver.check))
+    if tally is None or tally.skipped or tally.error:
+        return False
+    left_out = [p.environment for p in snapshot.projects if p.environment not in snapshot.environments]
+    return not any(waiver.service is None or snapshot.entry(name, waiver.service) for name in left_out)
 
 
 def _counted(keys: Iterable[int]) -> dict[int, int]:

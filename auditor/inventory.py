@@ -70,10 +70,11 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class WaiverUse:
-    """A waiver and how many findings of this audit it covered."""
+    """A waiver and how many findings of this audit it covered. `judged`: its check ran over all it could cover."""
 
     waiver: Waiver
     used: int
+    judged: bool = True
 
 
 @dataclass(frozen=True, eq=False)

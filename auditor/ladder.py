@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from auditor import health
-from auditor.inventory import Service, Snapshot
+from auditor.inventory import HOST_MACHINE, LOCAL_HOSTS, Service, Snapshot
 from auditor.model import (
     RUNGS,
     Container,
@@ -16,6 +16,7 @@ from auditor.model import (
     Location,
     Rung,
     RungState,
+    ScrapeTarget,
     ServiceReport,
     Verdict,
 )
@@ -206,18 +207,16 @@ def judge_health(service: Service, snapshot: Snapshot) -> tuple[Verdict, tuple[s
 def _scraped(service: Service, snapshot: Snapshot) -> Step:
     if missing := unknown(snapshot, "prometheus", service.environment):
         return missing
-    endpoint = metrics_hosts(service, snapshot)
-    if endpoint is None:
+    if metrics_hosts(service, snapshot) is None:
         return Step(NOT_REQUIRED, "no metrics endpoint of it is known")
-    found = [target for target in snapshot.targets(service.environment) if reaches(target.address.host, endpoint)]
+    targets = targets_of(service, snapshot)
+    found = next((target for target in targets if _answered(target, service, snapshot)), None)
     if found:
-        target = found[0]
-        port = f":{target.address.port}" if target.address.port else ""
-        return Step(
-            PROVED,
-            None,
-            _seen("prometheus", f"job `{target.job}` scrapes {target.address.host}{port}", target.location),
-        )
+        return Step(PROVED, None, _seen("prometheus", f"job `{found.job}` scrapes {_host_port(found)}", found.location))
+    if targets:
+        first = targets[0]
+        said = f"job `{first.job}` targets {_host_port(first)}, which nothing provides"
+        return Step(DISPROVED, said, _seen("prometheus", said, first.location))
     config = snapshot.prometheus_of(service.environment)
     hidden = sorted({kind for job in config.jobs for kind in job.discovery}) if config else []
     if hidden:
@@ -225,18 +224,50 @@ def _scraped(service: Service, snapshot: Snapshot) -> Step:
     return Step(DISPROVED, "no scrape job targets it or its exporter")
 
 
+def targets_of(service: Service, snapshot: Snapshot) -> tuple[ScrapeTarget, ...]:
+    """The static targets that are meant to read its metrics, whether or not anything answers there."""
+    hosts = metrics_hosts(service, snapshot) or frozenset()
+    return tuple(
+        target
+        for target in snapshot.targets(service.environment)
+        if reaches(target.address.host, hosts) or _on_host(target, service)
+    )
+
+
+def _on_host(target: ScrapeTarget, service: Service) -> bool:
+    """Whether a target is a host process: the host machine at the port of its metrics."""
+    metrics = service.entry.metrics if service.entry else None
+    if service.lifecycle is not Lifecycle.PROCESS or metrics is None or metrics.port is None:
+        return False
+    return target.address.port == metrics.port and target.address.host in LOCAL_HOSTS | HOST_MACHINE
+
+
+def _answered(target: ScrapeTarget, service: Service, snapshot: Snapshot) -> bool:
+    return service.lifecycle is Lifecycle.EXTERNAL or snapshot.provided(service.environment, target.address.host)
+
+
+def _host_port(target: ScrapeTarget) -> str:
+    return f"{target.address.host}:{target.address.port}" if target.address.port else target.address.host
+
+
 def metrics_hosts(service: Service, snapshot: Snapshot) -> frozenset[str] | None:
-    """The hosts where its metrics could be scraped: its own, or its exporter's. None: no endpoint is known."""
+    """The hosts where its metrics could be scraped: its own, or its exporter's. None: no endpoint is known.
+
+    An exporter that the catalogue names is an endpoint, whether or not it is deployed; one that only the knowledge
+    base names must be.
+    """
     declared = service.entry.metrics if service.entry else None
     known = service.component.metrics if service.component else None
-    exporter = (declared.exporter if declared else None) or (known.exporter if known else None)
     names: set[str] = set()
     if (declared and declared.port) or (known and known.port):
         names |= hosts_of(service)
+    exporter = (declared.exporter if declared else None) or (known.exporter if known else None)
     if exporter:
         speaker = snapshot.service(service.environment, exporter) or snapshot.deployed(service.environment, exporter)
         if speaker and speaker.definition:
             names |= hosts_of(speaker)
+        elif declared and declared.exporter:
+            names.add(exporter)
     return frozenset(names) or None
 
 

@@ -14,7 +14,7 @@ from auditor.settings import Settings
 
 GAP_THEMES = frozenset({"gaps", "claims", "drift", "health", "observability"})
 # Whatever is selected, evidence that could not be read is said.
-ALWAYS = frozenset({"invalid-yaml", "invalid-compose", "duplicate-key", "unsupported-compose", "outside-root"})
+ALWAYS = frozenset({"invalid-yaml", "invalid-compose", "duplicate-key"})
 # Warnings that a first run on a decent stack can do without.
 NOT_RECOMMENDED = frozenset(
     {
