@@ -9,11 +9,11 @@ from types import MappingProxyType
 
 from auditor.compose.define import Context, define
 from auditor.compose.files import Loader, Source, StopError, beneath, discover
-from auditor.compose.interpolate import Budget, ExpansionError, Scope, TemplateError
-from auditor.compose.merge import keyed, unwrap, untag
+from auditor.compose.interpolate import ExpansionError, Scope, TemplateError
+from auditor.compose.merge import untag
 from auditor.compose.mounts import resolve_mount
 from auditor.compose.places import Faults, Places
-from auditor.compose.shape import CONFIG, MODEL, NETWORK, SECRET, VOLUME, conform
+from auditor.compose.shape import CONFIG, MODEL, NETWORK, SECRET, VOLUME, Shape, conform
 from auditor.errors import TextError
 from auditor.model import Definition, EnvironmentSpec, Location, Project
 from auditor.tree import Tree
@@ -49,9 +49,13 @@ def load(
 
 
 def _load(
-    spec: EnvironmentSpec, loader: Loader, directory: str, files: tuple[str, ...] | None, variables: AnyMapping[str, str]
+    spec: EnvironmentSpec,
+    loader: Loader,
+    directory: str,
+    files: tuple[str, ...] | None,
+    variables: AnyMapping[str, str],
 ) -> Project:
-    faults, tree = loader.faults, loader.tree
+    faults = loader.faults
     given = {**spec.variables, **variables}
     wanted = files if files is not None else _beneath_all(spec.compose, directory, spec.location, faults)
     paths = wanted or _discovered(loader, spec, directory, given)
@@ -95,7 +99,8 @@ def _project(
         _profiles(spec, scope),
         spec.name,
     )
-    lines = model["services"].lines if isinstance(model.get("services"), Mapping) else {}  # type: ignore[union-attr]
+    section = model.get("services")
+    lines = section.lines if isinstance(section, Mapping) else {}
     definitions = tuple(define(key, service, lines[key], context) for key, service in services.items())
     for key, service in services.items():
         _known(key, service, "secrets", secrets, faults)
@@ -103,17 +108,13 @@ def _project(
     _inactive(definitions, faults)
     used = {network for definition in definitions for network in definition.networks}
     all_networks = tuple(networks) + (("default",) if "default" in used and "default" not in networks else ())
-    return Project(
-        spec.name, name, tuple(loader.places.paths), definitions, all_networks, tuple(volumes), faults.all()
-    )
+    return Project(spec.name, name, tuple(loader.places.paths), definitions, all_networks, tuple(volumes), faults.all())
 
 
 # --- which files -------------------------------------------------------------------------------------------------
 
 
-def _beneath_all(
-    paths: tuple[str, ...], directory: str, location: Location, faults: Faults
-) -> tuple[str, ...] | None:
+def _beneath_all(paths: tuple[str, ...], directory: str, location: Location, faults: Faults) -> tuple[str, ...] | None:
     found = []
     for path in paths:
         try:
@@ -127,9 +128,7 @@ def _asked(spec: EnvironmentSpec, path: str) -> Location:
     return spec.location if spec.compose else Location(path)
 
 
-def _discovered(
-    loader: Loader, spec: EnvironmentSpec, directory: str, given: AnyMapping[str, str]
-) -> tuple[str, ...]:
+def _discovered(loader: Loader, spec: EnvironmentSpec, directory: str, given: AnyMapping[str, str]) -> tuple[str, ...]:
     """`COMPOSE_FILE` of the variables or of `.env`, else Compose's own discovery."""
     if loader.faults.all():
         return ()
@@ -157,9 +156,7 @@ def _env(
 # --- the project's name and profiles -----------------------------------------------------------------------------
 
 
-def _project_name(
-    loader: Loader, spec: EnvironmentSpec, paths: tuple[str, ...], home: str, scope: Scope
-) -> str | None:
+def _project_name(loader: Loader, spec: EnvironmentSpec, paths: tuple[str, ...], home: str, scope: Scope) -> str | None:
     """Compose's rules; None where only the root's own name would tell."""
     if spec.project:
         return spec.project
@@ -174,9 +171,7 @@ def _name_in_files(loader: Loader, paths: tuple[str, ...], scope: Scope) -> str 
     """The last top-level `name:` that the files write, read ahead: interpolation may ask for it."""
     found: str | None = None
     for path in paths:
-        if not loader.tree.exists(path):
-            continue
-        data = loader.read(Source(path, Location(path)))
+        data = loader.ahead(path)
         for match in _NAME_LINE.finditer(data or b""):
             raw = next(part for part in match.groups() if part is not None).decode("utf-8", "replace")
             try:
@@ -200,17 +195,18 @@ def _profiles(spec: EnvironmentSpec, scope: Scope) -> frozenset[str]:
 
 
 def _say_missing(loader: Loader, scope: Scope, home: str, has_env_file: bool) -> None:
-    """One fault a variable that nothing sets."""
+    """One fault a variable that nothing sets. The help names `.env` where only a missing one would set it."""
     env = posixpath.join(home, ".env")
-    absent = not has_env_file and not loader.tree.exists(env)
-    help = f"there is no `{env}` here; set it there, or in the environment's `variables`" if absent else None
-    usual = "set it in `.env` of the project or in the environment's `variables`, or give it a default: `${X:-value}`"
-    faults = loader.faults
-    for name, position in scope.missing.items():
-        faults.add(f"variable `{name}` is not set, and empty", position, check="unresolved-variable", help=help or "set it, or give it a default with `:-`")
-    for name, (position, message) in scope.required.items():
+    help = "set it in the environment's `variables`, or give it a default: `${NAME:-value}`"
+    if not has_env_file and not loader.tree.exists(env):
+        help = f"there is no `{env}` that could set it; it may well stand where this is deployed"
+    unset = {name: (position, "") for name, position in scope.missing.items()} | scope.required
+    for name, (position, message) in unset.items():
+        what = (
+            f"variable `{name}` is required and not set" if name in scope.required else f"variable `{name}` is not set"
+        )
         said = f": {message[:80]}" if message and "$" not in message else ""
-        faults.add(f"variable `{name}` is required and not set{said}", position, check="unresolved-variable", help=help or usual)
+        loader.faults.add(what + said, position, check="unresolved-variable", help=help)
 
 
 def _services_or_fault(model: Mapping, faults: Faults) -> None:
@@ -236,13 +232,13 @@ def _services(model: Mapping, faults: Faults) -> dict[str, Mapping]:
     return found
 
 
-def _section(model: Mapping, section: str, shape: object, faults: Faults) -> Mapping:
+def _section(model: Mapping, section: str, shape: Shape, faults: Faults) -> Mapping:
     value = model.get(section)
     if not isinstance(value, Mapping):
         return Mapping()
     for name, item in value.items():
         if isinstance(item, Mapping):
-            conform(item, shape, faults, f"`{section}.{name[:60]}`")  # type: ignore[arg-type]
+            conform(item, shape, faults, f"`{section}.{name[:60]}`")
         elif item is not None:
             faults.add(f"`{section}.{name[:60]}` is no mapping", value.lines[name])
     return value

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from auditor.compose.files import Loader, Source, beneath
 from auditor.compose.interpolate import Text
@@ -17,10 +18,11 @@ from auditor.compose.secrets import classify
 from auditor.compose.shape import SERVICE, conform
 from auditor.compose.values import boolean, duration, integer, number, scalar_text, size, words
 from auditor.errors import TextError
-from auditor.model import Definition, Dependency, HealthCheck, Location, Reference, Variable
+from auditor.model import Definition, Dependency, HealthCheck, Location, Mount, Reference, Variable
 from auditor.yamlfile import Mapping, Sequence, Value
 
 _DEEPEST_LINE = 4  # keys of a dotted field
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +131,9 @@ def _variables(
 ) -> tuple[list[Variable], list[tuple[str, str, Location]]]:
     """The variables of a service, and the values that may hold addresses: name, value, place."""
     at = context.faults.places.at
-    found: dict[str, tuple[Value, Location, bool]] = {}
-    for key, value, location in _env_files(name, service, active, context):
-        found[key] = (value, location, True)
+    found: dict[str, tuple[Value, Location, bool]] = {
+        key: (value, location, True) for key, value, location in _env_files(name, service, active, context)
+    }
     for key, value in environment.items():
         location = at(environment.lines[key])
         if isinstance(value, Mapping | Sequence):
@@ -140,8 +142,8 @@ def _variables(
         found[key] = (value, location, False)
     variables: list[Variable] = []
     values: list[tuple[str, str, Location]] = []
-    for key, (value, location, from_file) in found.items():
-        given = None if value is None else value if isinstance(value, str) else scalar_text(value)
+    for key, (item, location, from_file) in found.items():
+        given = None if item is None else item if isinstance(item, str) else scalar_text(item)
         inherited = context.values.get(key, "") if given is None else given
         hosts = addresses(key, inherited, context.services)
         kind, default = classify(key, given, is_address=bool(hosts) or "://" in inherited, from_file=from_file)
@@ -202,14 +204,14 @@ def _references(
         line = service.get(key)
         if line is None:
             continue
-        parts = words(line) if isinstance(line, str) else [item for item in mapping_items(line) if isinstance(item, str)]
+        parts = words(line) if isinstance(line, str) else [item for item in _items(line) if isinstance(item, str)]
         location = context.faults.places.at(service.lines[key])
         for address in in_command(parts, context.services):
             if address.host not in own:
                 yield Reference(address, key, location)
 
 
-def mapping_items(value: Value) -> list[Value]:
+def _items(value: Value) -> list[Value]:
     return list(value) if isinstance(value, Sequence) else []
 
 
@@ -235,10 +237,12 @@ def _aliases(service: Mapping) -> tuple[str, ...]:
     networks = service.get("networks")
     if not isinstance(networks, Mapping):
         return ()
-    return tuple(dict.fromkeys(alias for network in networks.values() for alias in texts(mapping(network).get("aliases"))))
+    return tuple(
+        dict.fromkeys(alias for network in networks.values() for alias in texts(mapping(network).get("aliases")))
+    )
 
 
-def _mounts(name: str, service: Mapping, context: Context) -> tuple:  # type: ignore[type-arg]
+def _mounts(name: str, service: Mapping, context: Context) -> tuple[Mount, ...]:
     found = mounts(service, context.directory, context.faults, name)
     for mount in found:
         if mount.kind == "volume" and mount.source is not None and mount.source not in context.volumes:
@@ -292,9 +296,7 @@ def _healthcheck(name: str, value: Value, service: Mapping, faults: Faults) -> H
     retries = integer(value.get("retries"))
     disabled = boolean(value.get("disable")) is True or kind == "NONE"
     location = faults.places.at(service.lines["healthcheck"])
-    return HealthCheck(
-        kind, disabled, times["interval"], times["timeout"], retries, times["start_period"], location
-    )
+    return HealthCheck(kind, disabled, times["interval"], times["timeout"], retries, times["start_period"], location)
 
 
 def _test_kind(name: str, healthcheck: Mapping, faults: Faults) -> str | None:
@@ -334,7 +336,9 @@ def _replicas(name: str, service: Mapping, deploy: Mapping, faults: Faults) -> i
         elif value is not None and not _open(value):
             faults.add(f"`{key}` is no number of containers", owner.lines[key], service=name)
     if len(set(values)) > 1:
-        faults.add("`scale` and `deploy.replicas` differ", service.lines["scale"], service=name, help="keep one of them")
+        faults.add(
+            "`scale` and `deploy.replicas` differ", service.lines["scale"], service=name, help="keep one of them"
+        )
     return values[-1] if values else 1
 
 
@@ -344,7 +348,7 @@ def _limit(name: str, key: str, service: Mapping, inner: str, limits: Mapping, f
     newer = _measured(name, inner, limits, size, faults, "a size, as `512m`")
     _agree(name, key, older, inner, newer, service, faults)
     result = newer if newer is not None else older
-    return int(result) if result is not None and result > 0 else None
+    return result if result is not None and result > 0 else None
 
 
 def _cpus(name: str, service: Mapping, limits: Mapping, faults: Faults) -> float | None:
@@ -360,10 +364,13 @@ def _pids(name: str, service: Mapping, limits: Mapping, faults: Faults) -> int |
     newer = _measured(name, "pids", limits, integer, faults, "a whole number")
     _agree(name, "pids_limit", older, "pids", newer, service, faults)
     result = newer if newer is not None else older
-    return int(result) if result is not None and result > 0 else None
+    return result if result is not None and result > 0 else None
 
 
-def _measured(name, key, owner, read, faults, wanted):  # type: ignore[no-untyped-def]
+def _measured(
+    name: str, key: str, owner: Mapping, read: Callable[[Value], Number | None], faults: Faults, wanted: str
+) -> Number | None:
+    """The value of `key` as a number; one that cannot be read is a fault."""
     value = owner.get(key)
     if value is None:
         return None

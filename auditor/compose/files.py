@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping as AnyMapping
+from collections.abc import Iterable
+from collections.abc import Mapping as AnyMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from auditor.compose import dotenv
@@ -82,6 +84,7 @@ class Loader:
         self.read_files = 0
         self.read_bytes = 0
         self.tagged = False
+        self._ahead: dict[str, bytes] = {}
         self._extended: dict[tuple[str, int], _Unit | None] = {}
 
     # --- reading -------------------------------------------------------------------------------------------
@@ -90,7 +93,7 @@ class Loader:
         """The bytes of a file, or None after a fatal fault at the place that asks for it."""
         self.read_files += 1
         try:
-            data = self.tree.read(source.path)
+            data = self._ahead.pop(source.path, None) or self.tree.read(source.path)
         except (EvidenceError, TextError) as error:
             self.faults.add(error.what, source.asked, check=check, help=error.help, fatal=True)
             return None
@@ -100,6 +103,13 @@ class Loader:
             self.faults.add(what, source.asked, fatal=True)
             raise StopError
         return data
+
+    def ahead(self, path: str) -> bytes:
+        """A file's bytes before its turn, kept for it; nothing where it cannot be read, which is said in its turn."""
+        if path not in self._ahead:
+            with suppress(EvidenceError, TextError):
+                self._ahead[path] = self.tree.read(path)
+        return self._ahead.get(path, b"")
 
     def documents(self, source: Source, scope: Scope) -> list[Mapping]:
         """The documents of a file that are mappings, interpolated, with positions for lines."""
@@ -215,7 +225,9 @@ class Loader:
             return None
         if not isinstance(unwrap(other.services.get(wanted)), Mapping):
             where = f" in `{other.path}`" if other is not unit else ""
-            self.faults.add(f"`extends` names the service `{wanted}`, which is not{where or ' there'}", position, service=name)
+            self.faults.add(
+                f"`extends` names the service `{wanted}`, which is not{where or ' there'}", position, service=name
+            )
             return None
         return other, wanted
 

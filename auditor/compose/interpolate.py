@@ -63,7 +63,7 @@ class Scope:
     `missing`: name -> where it was first asked for; `required`: the same for `${X:?}`, with its message.
     """
 
-    __slots__ = ("values", "missing", "required", "position", "budget")
+    __slots__ = ("budget", "missing", "position", "required", "values")
 
     def __init__(self, values: AnyMapping[str, str], budget: Budget | None = None) -> None:
         self.values = values
@@ -153,7 +153,7 @@ def literal_part(raw: str) -> tuple[str, bool]:
 class Interpolation:
     """One document made ready in place: variables replaced, lines turned into positions (see places)."""
 
-    __slots__ = ("scope", "offset", "errors", "tagged", "seen")
+    __slots__ = ("errors", "offset", "scope", "seen", "tagged")
 
     def __init__(self, scope: Scope | None, offset: int) -> None:
         self.scope = scope  # None: leave the text alone

@@ -135,7 +135,11 @@ def listed(base: Value, over: Value, where: Where) -> Value:
 
 
 def _as_list(value: Value, where: Where) -> Value:
-    return value if isinstance(value, Mapping | Sequence) else Sequence((value,), line=where.position, lines=[where.position])
+    return (
+        value
+        if isinstance(value, Mapping | Sequence)
+        else Sequence((value,), line=where.position, lines=[where.position])
+    )
 
 
 def by_key(base: Value, over: Value, where: Where) -> Value:
@@ -236,8 +240,9 @@ def nothing(_position: int) -> Value:
 
 def started(position: int) -> Value:
     """What `depends_on: [name]` stands for."""
-    lines = {"condition": position, "required": position}
-    return Mapping({"condition": "service_started", "required": True}, line=position, lines=lines)
+    edge = Mapping(line=position, lines={"condition": position, "required": position})
+    edge["condition"], edge["required"] = "service_started", True
+    return edge
 
 
 # --- which key follows which rule ------------------------------------------------------------------------------

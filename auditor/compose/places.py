@@ -10,7 +10,7 @@ _SHIFT = 24  # no file has more lines than that (its size is bounded far below)
 class Places:
     """The files of one load, in the order in which they were met. Position = file number << 24 | line."""
 
-    __slots__ = ("paths", "_numbers", "_known")
+    __slots__ = ("_known", "_numbers", "paths")
 
     def __init__(self) -> None:
         self.paths: list[str] = []
@@ -36,7 +36,7 @@ class Places:
 class Faults:
     """What has to be said of the files of one environment. Equal words about one place are said once."""
 
-    __slots__ = ("environment", "places", "_faults")
+    __slots__ = ("_faults", "environment", "places")
 
     def __init__(self, environment: str, places: Places) -> None:
         self.environment = environment

@@ -31,9 +31,7 @@ def ports(value: Value, faults: Faults, service: str) -> tuple[Port, ...]:
         location = faults.places.at(position)
         try:
             for host, published, target, protocol in _read(item):
-                found.setdefault(
-                    (host, published, target, protocol), Port(target, published, host, protocol, location)
-                )
+                found.setdefault((host, published, target, protocol), Port(target, published, host, protocol, location))
         except PortError as error:
             faults.add(str(error), location, service=service)
         if len(found) > _MOST:

@@ -1,4 +1,4 @@
-"""Hosts that values and command lines name. Careful on purpose: a host that is missed costs less than an invented one."""
+"""Hosts that values and command lines name. Careful: a host that is missed costs less than an invented one."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from functools import lru_cache
 
 from auditor.model import Address
 
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 _LONGEST = 8 << 10  # characters of a value that are looked at
 _MOST = 100  # addresses of one value
 
 _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{0,30})://([^\s\"'/?#;<>{}|\\^`]*)([^\s\"',;]*)")
 _GO_DSN = re.compile(r"@tcp\(([^()\s]*)\)")
-_KEY_VALUE = re.compile(r"(?i)(?:^|[\s;])(?:host|server|data source)\s*=\s*(?:tcp:)?([\w.-]+)(?:[,:](\d{1,5}))?(?=[\s;,]|$)")
+_KEY_VALUE = re.compile(
+    r"(?i)(?:^|[\s;])(?:host|server|data source)\s*=\s*(?:tcp:)?([\w.-]+)(?:[,:](\d{1,5}))?(?=[\s;,]|$)"
+)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 _PAIR = re.compile(r"(?:\d{1,5}@)?([A-Za-z_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?):(\d{2,5})")
 _LETTER = re.compile(r"[A-Za-z]")
@@ -21,33 +28,36 @@ _IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _VERSION = re.compile(r"v?\d+(?:\.\d+)*(?:[.-](?:rc|alpha|beta|dev)?\.?\d*)?", re.IGNORECASE)
 
 # Addresses of things that are no hosts.
-_NO_HOST_SCHEMES = frozenset(
-    "file unix npipe data sqlite sqlite3 s3 s3a gs gcs az abfs abfss wasb wasbs docker docker-image oci dir image chrome memory inmemory mem "
-    "env secret secrets ssm sm awssm gcpsm vault-secret classpath resource resources jar class config pkg urn mailto fd systemd static dns".split()
+_NO_HOST_SCHEMES = _set(
+    "file unix npipe data sqlite sqlite3 s3 s3a gs gcs az abfs abfss wasb wasbs docker docker-image oci dir "
+    "image chrome memory inmemory mem env secret secrets ssm sm awssm gcpsm vault-secret classpath resource "
+    "resources jar class config pkg urn mailto fd systemd static dns"
 )
-_LOOPBACK = frozenset(
-    "localhost localhost.localdomain ip6-localhost 0.0.0.0 :: ::1 host.docker.internal gateway.docker.internal "
-    "host-gateway kubernetes.docker.internal".split()
+_LOOPBACK = _set(
+    "localhost localhost.localdomain ip6-localhost :: ::1 host.docker.internal gateway.docker.internal "
+    "host-gateway kubernetes.docker.internal"
 )
-_NO_HOST_WORDS = frozenset(
-    "true false yes no on off none null nil auto default any all localhost enabled disabled internal external public "
-    "private production development staging test dev prod debug info host bridge redis-sentinel env".split()
+_NO_HOST_WORDS = _set(
+    "true false yes no on off none null nil auto default any all localhost enabled disabled internal external "
+    "public private production development staging test dev prod debug info host bridge redis-sentinel env"
 )
 
 # The last word of a name that says that its value is a host, or several.
-_HOST_WORDS = frozenset(
-    "HOST HOSTS HOSTNAME SERVER SERVERS ADDR ADDRS ADDRESS ADDRESSES BROKER BROKERS ENDPOINT ENDPOINTS NODES PEERS "
-    "SEEDS UPSTREAM UPSTREAMS VOTERS CONNECT BOOTSTRAP BACKEND_HOST".split()
+_HOST_WORDS = _set(
+    "HOST HOSTS HOSTNAME SERVER SERVERS ADDR ADDRS ADDRESS ADDRESSES BROKER BROKERS ENDPOINT ENDPOINTS NODES "
+    "PEERS SEEDS UPSTREAM UPSTREAMS VOTERS CONNECT BOOTSTRAP"
 )
-_ADDRESS_WORDS = _HOST_WORDS | frozenset(
-    "URL URLS URI URIS DSN TARGET TARGETS PROXY CLUSTER CONNECTION BROKER_LIST SERVER_LIST BACKEND BACKENDS STORE".split()
+_ADDRESS_WORDS = _HOST_WORDS | _set(
+    "URL URLS URI URIS DSN TARGET TARGETS PROXY CLUSTER CONNECTION BACKEND BACKENDS STORE"
 )
 # Words of names that speak of the program's own address, or of who may call it.
-_OWN_WORDS = frozenset(
-    "BIND LISTEN LISTENER LISTENERS ADVERTISE ADVERTISED ALLOWED ALLOW VIRTUAL LETSENCRYPT CORS ORIGIN ORIGINS IMAGE VERSION TAG".split()
+_OWN_WORDS = _set(
+    "BIND LISTEN LISTENER LISTENERS ADVERTISE ADVERTISED ALLOWED ALLOW VIRTUAL LETSENCRYPT CORS ORIGIN ORIGINS "
+    "IMAGE VERSION TAG"
 )
-_OWN_BARE = frozenset(
-    "PUBLIC EXTERNAL SITE DOMAIN DOMAINS ROOT CALLBACK REDIRECT COOKIE TRUSTED KC KEYCLOAK VHOST SELF THIS MY NODE TLS CERT SSL".split()
+_OWN_BARE = _set(
+    "PUBLIC EXTERNAL SITE DOMAIN DOMAINS ROOT CALLBACK REDIRECT COOKIE TRUSTED KC KEYCLOAK VHOST SELF THIS MY "
+    "NODE TLS CERT SSL"
 )
 
 
@@ -57,7 +67,8 @@ def _hints(name: str) -> tuple[bool, bool, bool]:
     parts = [part for part in re.split(r"[^A-Z0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).upper()) if part]
     if not parts or _OWN_WORDS & set(parts):
         return True, False, False
-    return False, parts[-1] in _HOST_WORDS and not _OWN_BARE & set(parts), parts[-1] in _ADDRESS_WORDS
+    host = parts[-1] in _HOST_WORDS and _OWN_BARE.isdisjoint(parts)
+    return False, host, not _ADDRESS_WORDS.isdisjoint(parts)
 
 
 def addresses(name: str, value: str, services: Collection[str], *, flag: bool = False) -> tuple[Address, ...]:
@@ -80,7 +91,7 @@ def addresses(name: str, value: str, services: Collection[str], *, flag: bool = 
 def is_loopback(host: str) -> bool:
     """Whether a host is the program's own machine, or that of the engine."""
     lower = host.lower()
-    return lower in _LOOPBACK or lower.startswith("127.") or lower.endswith(".localhost")
+    return lower in _LOOPBACK or lower.startswith(("127.", "0.")) or lower.endswith(".localhost")
 
 
 def _in_text(value: str) -> Iterator[Address]:

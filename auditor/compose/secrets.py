@@ -8,43 +8,59 @@ from urllib.parse import unquote
 
 from auditor.compose.interpolate import literal_part, written
 
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 # Words that make a name look secret, as whole parts of it.
-_SECRET_PARTS = frozenset(
+_SECRET_PARTS = _set(
     "PASSWORD PASSWD PASSWORDS PASS PWD PASSPHRASE PASSCODE SECRET SECRETS TOKEN APIKEY CREDENTIAL CREDENTIALS "
-    "PGPASSWORD REQUIREPASS JWTSECRET AUTHTOKEN".split()
+    "PGPASSWORD REQUIREPASS JWTSECRET AUTHTOKEN"
 )
 _SECRET_PAIRS = re.compile(
     r"(?:API|PRIVATE|SECRET|ACCESS|ENCRYPTION|SIGNING|AUTH|MASTER|SERVICE|HMAC|CRYPTO|SESSION|COOKIE)_?KEYS?(?![A-Z])"
     r"|(?:PASSWORD|PASSWD|SECRET|APIKEY)(?![A-Z])"
 )
 # Words after which a name says something about a secret, not the secret.
-_ABOUT = frozenset(
-    "FILE FILES PATH DIR TTL EXPIRY EXPIRE EXPIRES EXPIRATION LIFETIME LENGTH SIZE TYPE NAME NAMES ENABLED DISABLED REQUIRED ALGORITHM ALG "
-    "POLICY HEADER ISSUER AUDIENCE COUNT LIMIT LIMITS PROVIDER MANAGER BACKEND STORE ENGINE VERSION ROTATION INTERVAL TIMEOUT "
-    "URL URI HOST ENDPOINT PORT ADDR ADDRESS ID MINUTES HOURS DAYS SECONDS AGE MAX MIN MODE METHOD FORMAT FIELD PREFIX "
-    "SUFFIX ENCODING REGION PROJECT SCOPE SCOPES REF ARN PUBLIC EXPIRATION_MINUTES STRENGTH ATTEMPTS RESET RETRIES "
-    "SERVER CLASS VALIDATION CHECK BUDGET WINDOW USER USERNAME".split()
+_ABOUT = _set(
+    "FILE FILES PATH DIR TTL EXPIRY EXPIRE EXPIRES EXPIRATION LIFETIME LENGTH SIZE TYPE NAME NAMES ENABLED "
+    "DISABLED REQUIRED ALGORITHM ALG POLICY HEADER ISSUER AUDIENCE COUNT LIMIT LIMITS PROVIDER MANAGER BACKEND "
+    "STORE ENGINE VERSION ROTATION INTERVAL TIMEOUT URL URI HOST ENDPOINT PORT ADDR ADDRESS ID MINUTES HOURS "
+    "DAYS SECONDS AGE MAX MIN MODE METHOD FORMAT FIELD PREFIX SUFFIX ENCODING REGION PROJECT SCOPE SCOPES REF "
+    "ARN PUBLIC EXPIRATION_MINUTES STRENGTH ATTEMPTS RESET RETRIES SERVER CLASS VALIDATION CHECK BUDGET WINDOW "
+    "USER USERNAME"
 )
 _NOT_BEFORE = frozenset(("ALLOW", "RANDOM", "NO", "DISABLE", "ENABLE", "USE", "MAX", "MIN", "REQUIRE", "PUBLIC"))
 _NO_SECRET = re.compile(r"true|false|yes|no|on|off|null|none|/run/secrets/.*|/[\w./-]*|\d{1,3}", re.IGNORECASE)
 
-DEFAULTS = frozenset(
-    "admin admin123 administrator adminadmin adminpassword admin-password alertmanager airflow change-me change-this change_me change_this changeit "
-    "changeme changeme123 changethis ci default demo demo123 dev development django dummy elastic example fixme foobar "
-    "grafana guest hunter2 insecure keycloak kong letmein mariadb minio minio123 minioadmin mongo mongodb mysecretpassword mypassword mysecret "
-    "mysql n8n neo4j notsecure passw0rd password password1 password123 pass pass123 postgres postgresql postgrespw "
-    "qwerty rabbitmq redis replace-me replace_me replaceme root rootpassword rootpass root123 sa sample secret secret123 "
-    "secretkey secret-key supersecret super-secret super-secret-key test test123 testing testpassword todo toor unsafe user "
-    "userpassword vault wordpress your-api-key your-password your-secret your-secret-key your-token your_api_key your_password your_secret "
-    "your_secret_key your_token yoursecretkey 12345 123456 1234567 12345678 123456789 1234567890 0000 1234 000000 111111".split()
+DEFAULTS = _set(
+    "admin admin123 administrator adminadmin adminpassword admin-password alertmanager airflow change-me "
+    "change-this change_me change_this changeit changeme changeme123 changethis ci default demo demo123 dev "
+    "development django dummy elastic example fixme foobar grafana guest hunter2 insecure keycloak kong letmein "
+    "mariadb minio minio123 minioadmin mongo mongodb mysecretpassword mypassword mysecret mysql n8n neo4j "
+    "notsecure passw0rd password password1 password123 pass pass123 postgres postgresql postgrespw qwerty "
+    "rabbitmq redis replace-me replace_me replaceme root rootpassword rootpass root123 sa sample secret "
+    "secret123 secretkey secret-key supersecret super-secret super-secret-key test test123 testing testpassword "
+    "todo toor unsafe user userpassword vault wordpress your-api-key your-password your-secret your-secret-key "
+    "your-token your_api_key your_password your_secret your_secret_key your_token yoursecretkey 12345 123456 "
+    "1234567 12345678 123456789 1234567890 0000 1234 000000 111111"
 )
-_PLACEHOLDERS = re.compile(r"(?P<word>your|change|replace|insert|put)[-_ ](?:[a-z0-9]+[-_ ])*(?:here|me|this|it|now|secret|token|password|key|production)", re.IGNORECASE)
+_PLACEHOLDERS = re.compile(
+    r"(?P<word>your|change|replace|insert|put)[-_ ](?:[a-z0-9]+[-_ ])*"
+    r"(?:here|me|this|it|now|secret|token|password|key|production)",
+    re.IGNORECASE,
+)
 
-_USERINFO = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://(?P<user>[^:@/?#\s\"']*):(?P<password>[^\s\"']*?)@(?=[^@\s\"']*(?:$|[\s\"',]))")
-_GO_DSN = re.compile(r"(?P<user>[^\s:@/]*):(?P<password>[^\s@]*)@(?:tcp|unix)\(")
+_USERINFO = re.compile(
+    r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}://(?P<user>[^:@/?#\s\"']*):(?P<password>[^\s\"']*?)@(?=[^@\s\"']*(?:$|[\s\"',]))"
+)
+_GO_DSN = re.compile(r"@(?:tcp|unix)\(")
 _KEY_VALUE = re.compile(r"(?i)(?:^|[\s;])(?:password|pwd)\s*=\s*(?P<password>'[^']*'|[^\s;]+)")
 _HOST_WORD = re.compile(r"(?i)(?:^|[\s;])(?:host|server|data source)\s*=")
-_QUERY = re.compile(r"(?i)[?&;](?:password|passwd|pwd|token|api_key|apikey|secret|access_token|sig)=(?P<password>[^&;\s\"']+)")
+_QUERY = re.compile(
+    r"(?i)[?&;](?:password|passwd|pwd|token|api_key|apikey|secret|access_token|sig)=(?P<password>[^&;\s\"']+)"
+)
 _LONGEST = 8 << 10  # characters of a value that are looked at
 
 
@@ -74,7 +90,8 @@ def address_passwords(value: str) -> list[str]:
     if "@" not in value and "=" not in value:
         return []
     found = [match["password"] for match in _USERINFO.finditer(value)]
-    found += [match["password"] for match in _GO_DSN.finditer(value)]
+    if go_dsn := _GO_DSN.search(value):
+        found.append(value[: go_dsn.start()].rpartition(" ")[2].partition(":")[2])
     found += [match["password"] for match in _QUERY.finditer(value)]
     if _HOST_WORD.search(value):
         found += [match["password"].strip("'") for match in _KEY_VALUE.finditer(value)]

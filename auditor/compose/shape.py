@@ -83,9 +83,7 @@ DEPLOY = _shape(
     pairs="labels",
     mapping="rollback_config update_config resources restart_policy placement",
 )
-HEALTHCHECK = _shape(
-    flag="disable", text="interval timeout start_period start_interval", size="retries", texts="test"
-)
+HEALTHCHECK = _shape(flag="disable", text="interval timeout start_period start_interval", size="retries", texts="test")
 BUILD = _shape(
     text="context dockerfile dockerfile_inline network target isolation",
     pairs="args labels ssh additional_contexts extra_hosts",
@@ -98,14 +96,15 @@ BUILD = _shape(
 LOGGING = _shape(text="driver", mapping="options")
 SERVICE = _shape(
     {"deploy": DEPLOY, "healthcheck": HEALTHCHECK, "build": BUILD, "logging": LOGGING},
-    text="cgroup cgroup_parent container_name cpuset domainname hostname image ipc isolation mac_address network_mode platform "
-    "pull_policy pull_refresh_after restart runtime stop_grace_period stop_signal user userns_mode uts working_dir",
+    text="cgroup cgroup_parent container_name cpuset domainname hostname image ipc isolation mac_address network_mode "
+    "platform pull_policy pull_refresh_after restart runtime stop_grace_period stop_signal user userns_mode uts "
+    "working_dir",
     optional_text="pid",
-    size="cpu_count cpu_percent cpu_shares cpu_quota cpu_period cpu_rt_period cpu_rt_runtime cpus mem_limit mem_reservation "
-    "mem_swappiness memswap_limit oom_score_adj pids_limit scale shm_size",
+    size="cpu_count cpu_percent cpu_shares cpu_quota cpu_period cpu_rt_period cpu_rt_runtime cpus mem_limit "
+    "mem_reservation mem_swappiness memswap_limit oom_score_adj pids_limit scale shm_size",
     flag="attach init oom_kill_disable privileged read_only stdin_open tty use_api_socket",
-    items="cap_add cap_drop configs device_cgroup_rules devices dns_opt expose external_links group_add links ports post_start "
-    "pre_start pre_stop profiles secrets security_opt volumes volumes_from",
+    items="cap_add cap_drop configs device_cgroup_rules devices dns_opt expose external_links group_add links ports "
+    "post_start pre_start pre_stop profiles secrets security_opt volumes volumes_from",
     pairs="annotations depends_on environment extra_hosts labels models networks sysctls",
     texts="dns dns_search env_file gpus label_file tmpfs",
     command="command entrypoint",
@@ -115,7 +114,9 @@ SERVICE = _shape(
 )
 SERVICE.keys["build"] = _T | _M
 _RESOURCE = dict.fromkeys(("driver", "name"), _T) | {"driver_opts": _M, "external": _B | _T | _M, "labels": _PAIRS}
-NETWORK = Shape(_RESOURCE | {"ipam": _M} | dict.fromkeys(("attachable", "enable_ipv4", "enable_ipv6", "internal"), _FLAG))
+NETWORK = Shape(
+    _RESOURCE | {"ipam": _M} | dict.fromkeys(("attachable", "enable_ipv4", "enable_ipv6", "internal"), _FLAG)
+)
 VOLUME = Shape(_RESOURCE)
 _FILE = dict.fromkeys(("name", "file", "environment", "template_driver", "driver"), _T) | {
     "external": _B | _T | _M,
@@ -140,7 +141,9 @@ def conform(value: Mapping, shape: Shape, faults: Faults, where: str, service: s
         if wanted is None:
             if key.startswith("x-"):
                 continue
-            faults.add(f"unknown key `{key[:60]}` in {where}", value.lines[key], help=did_you_mean(key, keys), service=service)
+            faults.add(
+                f"unknown key `{key[:60]}` in {where}", value.lines[key], help=did_you_mean(key, keys), service=service
+            )
         elif not _KINDS.get(item.__class__, _M) & wanted and not _fits(item, wanted):
             _refuse(key, item, wanted, value.lines[key], faults, service)
         else:
