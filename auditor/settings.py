@@ -40,6 +40,7 @@ class Settings:
     database: str | None = None  # None: SQLite in the state directory
     token: str | None = None
     insecure_no_auth: bool = False
+    allowed_hosts: tuple[str, ...] = ()  # further host names that the server answers under
     shares_network: bool = False  # the auditor runs inside the environment's networks: service names resolve
 
 
