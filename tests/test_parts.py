@@ -44,7 +44,9 @@ def test_promtool_judges_rules(promtool, tmp_path: Path) -> None:
 
 
 def test_prometheus_scrapes_itself(prometheus_server) -> None:
-    config = "scrape_configs: [{job_name: self, scrape_interval: 1s, static_configs: [{targets: ['127.0.0.1:{port}']}]}]"
+    config = (
+        "scrape_configs: [{job_name: self, scrape_interval: 1s, static_configs: [{targets: ['127.0.0.1:{port}']}]}]"
+    )
     server = prometheus_server(config)
     assert server.get("/-/ready").status_code == 200
     assert _eventually(lambda: [row["value"][1] for row in server.query("up")] == ["1"])
@@ -57,7 +59,7 @@ def test_prometheus_with_bad_configuration_says_why(prometheus_server) -> None:
 
 def test_alertmanager_routes(alertmanager_server, amtool) -> None:
     server = alertmanager_server("{route: {receiver: nobody}, receivers: [{name: nobody}]}")
-    assert server.get("/api/v2/status").json()["config"]["original"].startswith("{route")
+    assert "receiver: nobody" in server.get("/api/v2/status").json()["config"]["original"]
     tested = amtool("config", "routes", "test", f"--alertmanager.url={server.url}", "severity=critical")
     assert tested.stdout.strip() == "nobody"
 
@@ -73,9 +75,7 @@ def test_compose_starts_a_stack(empty_engine, tmp_path: Path) -> None:
     client = empty_engine.client.containers.get("parts-client-1")
     assert _eventually(lambda: b"root:" in client.logs()), "one service finds another by its name"
     web = empty_engine.client.api
-    assert _eventually(
-        lambda: web.inspect_container("parts-web-1")["State"]["Health"]["Status"] == "healthy"
-    )
+    assert _eventually(lambda: web.inspect_container("parts-web-1")["State"]["Health"]["Status"] == "healthy")
 
 
 def test_frozen_engine_answers_nothing(engine) -> None:

@@ -130,24 +130,35 @@ def _run(command: list[str], folder: Path) -> str:
 
 
 def _write_starters(name: str, folder: Path) -> None:
-    tree, bin = folder / "tree", folder / "bin"
-    bin.mkdir()
-    for tool in ("iptables", "ip6tables"):
-        legacy = tree / "usr/sbin/xtables-legacy-multi"
-        if legacy.exists():
-            (bin / tool).symlink_to(legacy)
+    """A starter is a shell script: it sets what the program needs to run out of its tree."""
+    (folder / "bin").mkdir()
     exports = "".join(
         f"export {key}={shlex.quote(value)}{tail}\n" for key, (value, tail) in _environment(folder).items()
     )
     for part_name, part in PARTS.items():
-        if part.bundle != name:
-            continue
-        start = ALERTMANAGER if part_name == "alertmanager" else 'exec "$tree/$program" "$@"\n'
-        program = part.program if (tree / part.program).exists() else f"usr/{part.program}"
-        text = f"#!/bin/sh\ntree={shlex.quote(str(tree))}\nprogram={shlex.quote(program)}\n{exports}{start}"
-        (bin / part_name).write_text(text)
-        (bin / part_name).chmod(0o755)
+        if part.bundle == name:
+            start = ALERTMANAGER if part_name == "alertmanager" else 'exec "$tree/$program" "$@"\n'
+            _write_starter(folder, part_name, part.program, exports, start)
+    for tool, program in IPTABLES.items():
+        if (folder / "tree" / program).exists():
+            _write_starter(folder, tool, program, exports, f'exec "$tree/$program" {tool.partition("-")[0]} "$@"\n')
 
+
+def _write_starter(folder: Path, name: str, program: str, exports: str, start: str) -> None:
+    tree = folder / "tree"
+    program = program if (tree / program).exists() else f"usr/{program}"
+    file = folder / "bin" / name
+    file.write_text(f"#!/bin/sh\ntree={shlex.quote(str(tree))}\nprogram={shlex.quote(program)}\n{exports}{start}")
+    file.chmod(0o755)
+
+
+# The packet filter's command: the engine sets up name lookup inside a container with it.
+IPTABLES = {
+    "iptables": "usr/sbin/xtables-legacy-multi",
+    "ip6tables": "usr/sbin/xtables-legacy-multi",
+    "iptables-legacy": "usr/sbin/xtables-legacy-multi",
+    "iptables-nft": "usr/sbin/xtables-nft-multi",
+}
 
 # Debian's Alertmanager reads its templates from one fixed place. A mount namespace of its own shows them there.
 ALERTMANAGER = """\

@@ -1,8 +1,10 @@
 """A Docker Engine of our own, beside whatever engine the machine may have.
 
-It has its own bridge and address range and sets no firewall rule, so several may run at once: ports published
-on the loopback address work by Docker's user-land proxy. Its slot (a number, held by a file lock) names its
-bridge, range and folder; whoever takes a slot first clears what a killed owner left there.
+It has its own bridge and address range and writes no firewall rules, so several may run at once: ports
+published on the loopback address work by Docker's user-land proxy. Where another engine has closed forwarding
+for all bridges, one rule lets the range talk to itself, and is removed at the end. The engine's slot (a number,
+held by a file lock) names its bridge, range and folder; whoever takes a slot first clears what a killed owner
+left there.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import signal
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +32,7 @@ from tests.parts.finder import cache_folder, find
 from tests.parts.process import Child, start, wait_until
 
 RUN = Path("/run/stack-auditor-tests")  # short: a socket's path has at most 107 bytes
+IPTABLES = ("iptables-legacy", "iptables-nft")
 SLOTS = 8  # of 198.18.0.0/15, the range set aside for tests: a /18 each
 
 
@@ -102,9 +105,7 @@ class Engine:
         files[f"bin/{program.name}"] = program
         return self.import_files(tag, files, changes)
 
-    def import_files(
-        self, tag: str, files: Mapping[str, Path | bytes | str], changes: Sequence[str] = ()
-    ) -> str:
+    def import_files(self, tag: str, files: Mapping[str, Path | bytes | str], changes: Sequence[str] = ()) -> str:
         """Make the image `tag` of `files`: path in the image -> file, content, or target of a link."""
         data = io.BytesIO()
         with tarfile.open(fileobj=data, mode="w") as tar:
@@ -156,8 +157,9 @@ def running() -> Iterator[Engine]:
         raise LookupError("an engine needs `dockerd`, `docker-compose` and `busybox`")
     with _slot() as slot:
         _sweep(slot, busybox)
-        _make_bridge(slot, busybox)
         try:
+            _make_bridge(slot, busybox)
+            _open_forwarding(slot)
             with contextlib.closing(_Stopping(_start(slot, dockerd))) as stopping:
                 engine = Engine(slot, stopping.child, compose, busybox)
                 wait_until(lambda: _answers(engine), engine.child, "dockerd")
@@ -271,12 +273,48 @@ def _sweep(slot: int, busybox: Path) -> None:
     home, run = _home(slot), RUN / str(slot)
     _end_orphan(run)
     _unmount_below(home, run)
+    _close_forwarding(slot)
     for name in [_bridge(slot), *_bridges_within(slot)]:
         if Path("/sys/class/net", name).exists():
             for command in (["ip", "link", "set", name, "down"], ["brctl", "delbr", name]):
                 subprocess.run([busybox, *command], check=False, capture_output=True, timeout=10)
     for folder in (home, run):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _open_forwarding(slot: int) -> None:
+    for iptables in _iptables():
+        if "-P FORWARD DROP" in iptables("-S", "FORWARD").stdout:
+            iptables("-I", "FORWARD", *_within(slot))
+
+
+def _close_forwarding(slot: int) -> None:
+    for iptables in _iptables():
+        for _ in range(10):
+            if iptables("-C", "FORWARD", *_within(slot)).returncode:
+                break
+            iptables("-D", "FORWARD", *_within(slot))
+
+
+def _within(slot: int) -> list[str]:
+    addresses = f"{_range(slot, 0)}/18"
+    return ["--source", addresses, "--destination", addresses, "--jump", "ACCEPT"]
+
+
+def _iptables() -> list[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Both kinds of `iptables`, as far as they are here: a rule of either may drop a packet."""
+
+    def bound(program: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+        def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [program, "--wait", "10", *arguments], check=False, capture_output=True, text=True, timeout=20
+            )
+
+        return run
+
+    places = [cache_folder() / "engine/bin", *map(Path, ("/usr/sbin", "/sbin"))]
+    found = {name: place / name for place in reversed(places) for name in IPTABLES if (place / name).exists()}
+    return [bound(program) for program in found.values()]
 
 
 def _end_orphan(run: Path) -> None:
@@ -324,15 +362,13 @@ def _applets(busybox: Path) -> list[str]:
 
 
 def _busybox_files(busybox: Path) -> dict[str, Path | bytes | str]:
-    program = busybox.resolve().read_bytes()
-    if program[:2] == b"#!":  # the starter of the fetched one
-        tree = busybox.parent.parent / "tree"
-        program = next(
-            path for path in (tree / "bin/busybox", tree / "usr/bin/busybox") if path.exists()
-        ).read_bytes()
-    links: dict[str, Path | bytes | str] = {f"bin/{name}": "busybox" for name in _applets(busybox)}
+    """Busybox with its libraries. (Debian's static one crashes when it looks up a name.)"""
+    unpacked = [busybox.parent.parent / "tree" / place for place in ("bin/busybox", "usr/bin/busybox")]
+    program = next((path for path in unpacked if path.exists()), busybox.resolve())
+    files: dict[str, Path | bytes | str] = {f"bin/{name}": "busybox" for name in _applets(busybox)}
+    files |= {str(library).lstrip("/"): library for library in _libraries(program)}
     accounts = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
-    return links | {"bin/busybox": program, "etc/passwd": accounts}
+    return files | {"bin/busybox": program, "etc/passwd": accounts}
 
 
 def _libraries(program: Path) -> list[Path]:

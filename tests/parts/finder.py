@@ -70,8 +70,6 @@ _faults: dict[str, str] = {}
 def _suits(program: Path, part: Part) -> bool:
     if not program.exists():
         return False
-    if part.static and b"ld-linux" in program.read_bytes()[:4096]:
-        return False
     said = _version(program, part.version)
     return said is not None and tuple(map(int, re.findall(r"\d+", said)[:2])) >= part.oldest
 

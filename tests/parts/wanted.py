@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A program. One on PATH below `oldest`, or not linked statically where that is wanted, is passed over."""
+    """A program. One on PATH that is older than `oldest` is passed over."""
 
     bundle: str
     program: str  # below the tree that the bundle is unpacked into
     commands: tuple[str, ...]  # what it may be called on PATH
     oldest: tuple[int, ...] = (0,)
     version: tuple[str, ...] = ("--version",)
-    static: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ BUNDLES = {
         ),
         newer=True,
     ),
-    "engine": Bundle(("docker.io", "containerd", "runc", "iptables", "busybox-static", "redis-server")),
+    "engine": Bundle(("docker.io", "containerd", "runc", "iptables", "busybox", "redis-server")),
     "browser": Bundle(("chromium", "fontconfig-config", "fonts-dejavu-core", "fonts-liberation")),
 }
 
@@ -71,7 +70,7 @@ PARTS = {
         version=("version",),
     ),
     "dockerd": Part("engine", "usr/sbin/dockerd", ("dockerd",)),
-    "busybox": Part("engine", "bin/busybox", ("busybox",), version=("--help",), static=True),
+    "busybox": Part("engine", "bin/busybox", ("busybox",), version=("--help",)),
     "redis-server": Part("engine", "usr/bin/redis-server", ("redis-server",)),
     "chromium": Part(
         "browser", "usr/lib/chromium/chromium", ("chromium", "chromium-browser", "google-chrome"), oldest=(100,)
