@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from urllib.parse import urlsplit
 
 import requests
 from docker import APIClient
+from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, NotFound
 from docker.tls import TLSConfig
@@ -130,12 +132,22 @@ class Engine(APIClient):
 
 def _connect(address: str, timeout: float, deadline: float) -> Engine:
     options = _options(address)
+    _knock(str(options.get("base_url") or DEFAULT_UNIX_SOCKET), timeout)
     first = _client(options, FIRST_VERSION, timeout, deadline)
     version = first.version(api_version=False).get("ApiVersion")
     first.close()
     if not isinstance(version, str) or not re.fullmatch(r"\d+\.\d+", version):
         raise DockerException("the answer is not that of a Docker Engine")
     return _client(options, version, timeout, deadline)
+
+
+def _knock(address: str, timeout: float) -> None:
+    """One plain connection to a local socket: its error says more than the SDK's, which also leaves the socket open."""
+    scheme, _, path = address.partition("://")
+    if scheme.endswith("unix"):
+        with socket.socket(socket.AF_UNIX) as knock:
+            knock.settimeout(timeout)
+            knock.connect("/" + path.lstrip("/"))
 
 
 def _client(options: Mapping[str, Any], version: str, timeout: float, deadline: float) -> Engine:
@@ -158,6 +170,11 @@ def _options(address: str) -> dict[str, Any]:
         raise EvidenceError(
             f"`{printable(address)}` is no address of a Docker Engine",
             help="use `unix:///...`, `tcp://host:port`, `ssh://user@host`, the name of a Docker context, or `env`",
+        )
+    if scheme != "ssh" and "@" in address:
+        raise EvidenceError(
+            f"the address `{_shown(address)}` holds a user",
+            help="the Docker Engine knows clients by their certificates",
         )
     if scheme == "ssh":
         _require_paramiko()
@@ -458,7 +475,8 @@ def _is_the_end(event: JSON, container: Container) -> bool:
 # --- what went wrong -------------------------------------------------------------------------------------------
 
 # The SDK lets the transport's own exceptions through, and OSError where it looks for contexts and certificates.
-_FAILURES = (DockerException, requests.exceptions.RequestException, OSError, ValueError)
+# Its JSON comes from outside: RecursionError.
+_FAILURES = (DockerException, requests.exceptions.RequestException, OSError, ValueError, RecursionError)
 
 _ERRNO: Mapping[int, tuple[str, str]] = {
     errno.ENOENT: ("there is no such socket", "is the Docker Engine running, and is its socket's directory mounted?"),
