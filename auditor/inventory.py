@@ -361,7 +361,7 @@ class Snapshot:
         for environment in self.environments:
             words = found.setdefault(environment, {})
             for component in self.components:
-                name = self.missing_name(environment, component.key)
+                name = self._called(environment, component)
                 for word in (component.key, component.title, *component.names):
                     words.setdefault(normal(word), name)
             for service in self.services:
@@ -369,6 +369,13 @@ class Snapshot:
                     words.update({normal(word): service.name for word in _own_words(service)})
             words.pop("", None)
         return found
+
+    def _called(self, environment: str, component: Component) -> str:
+        """The service that is the component, one that is deployed before one that is declared; else the key."""
+        services = self._by_component.get((environment, component.key), ())
+        found = next((s for s in services if s.definition or s.containers), None)
+        found = found or next((s for s in services if s.entry), None)
+        return found.name if found else component.key
 
     def meant(self, environment: str, item: ListItem) -> str | None:
         """The service or component that an entry of a list means; None where nothing known is meant."""
