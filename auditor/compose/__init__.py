@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import posixpath
 import re
+from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
+from contextlib import contextmanager
 from types import MappingProxyType
 
 from auditor.compose.define import Context, define
@@ -42,10 +45,23 @@ def load(
     """
     faults = Faults(spec.name, Places())
     loader = Loader(tree, faults)
+    with _collector_paused():
+        try:
+            return _load(spec, loader, directory, files, variables)
+        except StopError:
+            return Project(spec.name, spec.project, tuple(faults.places.paths), faults=faults.all())
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Nothing made here is cyclic; the collector would walk the growing model again and again."""
+    collecting = gc.isenabled()
+    gc.disable()
     try:
-        return _load(spec, loader, directory, files, variables)
-    except StopError:
-        return Project(spec.name, spec.project, tuple(faults.places.paths), faults=faults.all())
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _load(

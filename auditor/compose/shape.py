@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntFlag
+from typing import TypeAlias
 
 from auditor.compose.interpolate import Text
 from auditor.compose.merge import kind
@@ -11,19 +11,11 @@ from auditor.compose.places import Faults
 from auditor.errors import did_you_mean
 from auditor.yamlfile import Mapping, Sequence, Value
 
+# What a value may be, as bits: plain numbers, because enum flags cost more than the whole walk.
+# A text that a variable gave also passes where a number or a boolean is wanted.
+Kind: TypeAlias = int
 
-class Kind(IntFlag):
-    """What a value may be. A text that a variable gave also passes where a number or boolean is wanted."""
-
-    TEXT = 1
-    NUMBER = 2
-    BOOLEAN = 4
-    LIST = 8
-    MAPPING = 16
-    NULL = 32
-
-
-_T, _N, _B, _L, _M, _0 = Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.LIST, Kind.MAPPING, Kind.NULL
+_T, _N, _B, _L, _M, _0 = 1, 2, 4, 8, 16, 32
 _SIZE, _FLAG, _PAIRS, _TEXTS = _T | _N, _B | _T, _M | _L, _T | _L
 
 _NAMES = {
