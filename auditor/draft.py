@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
@@ -45,6 +44,7 @@ _CONFIGURATIONS = {
     "alertmanager.yaml": "alertmanager",
 }
 _PLAIN = re.compile(r"(?:\.{0,2}/|[A-Za-z_])[A-Za-z0-9_./@+-]*(?::[A-Za-z0-9_./@+-]+)*")
+_INCOMPLETE_IMAGE = re.compile(r"\$|^[/:@]|[/:@]$|//")  # a part of it came from a variable that is not set
 _WORDS_WITH_MEANING = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _COMMENT_AT = 44  # column from which comments stand in line
 
@@ -152,7 +152,7 @@ def _fields(
         return _from(definition.place(*fields), directory)
 
     yield from _known(definition, component)
-    if definition.image and "$" not in definition.image:
+    if definition.image and not _INCOMPLETE_IMAGE.search(definition.image):
         yield Field("image", _scalar(definition.image), origin("image"))
     ports = sorted({port.target for port in definition.ports} | set(definition.expose))
     if ports:
@@ -229,4 +229,13 @@ def _scalar(text: str) -> str:
     """`text` as a YAML scalar that is read as this very text."""
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS_WITH_MEANING:
         return text
-    return json.dumps(text)
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

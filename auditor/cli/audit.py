@@ -96,13 +96,14 @@ def snapshot(target: str | None, **flags: Any) -> int:
 
 def _report(flags: dict[str, Any]) -> tuple[Report, Settings]:
     """The report of live or saved evidence, and the settings it was made with."""
-    from auditor import scan
-
     given = {name: value for name, value in flags.items() if name not in ("quiet", "verbose", "snapshot")}
     settings = options.settings(given)
     saved = flags.get("snapshot")
     if saved:
         _refuse_live(flags)
+    from auditor import scan
+
+    if saved:
         return scan.judge(scan.load_snapshot(_read(saved), saved), settings), settings
     with output.progress(quiet=flags["quiet"]) as tell:
         return scan.scan(settings, progress=tell), settings

@@ -40,11 +40,12 @@ def _options(command: F) -> F:
 @build.command(epilog="\b\nExample:\n  auditor build rules --output monitoring/rules")
 @_options
 @click.option("--output", "target", metavar="DIR", default="rules", show_default=True, help="Where the files go.")
-def rules(target: str, check: bool, **flags: Any) -> int:
+@click.option("--page", metavar="URL", help="Where the status page is, for links in alerts.")
+def rules(target: str, check: bool, page: str | None, **flags: Any) -> int:
     """Prometheus alert rules with their promtool tests."""
     from exporters.rules import generate
 
-    return _place(generate(_catalogue(flags)), target, check=check)
+    return _place(generate(_catalogue(flags), prefix=target.rstrip("/"), **_given(page=page)), check=check)
 
 
 @build.command(epilog="\b\nExample:\n  auditor build dashboards --output monitoring/grafana/dashboards")
@@ -54,7 +55,7 @@ def dashboards(target: str, check: bool, **flags: Any) -> int:
     """Grafana dashboards over the auditor's metrics."""
     from exporters.dashboards import generate
 
-    return _place(generate(_catalogue(flags)), target, check=check)
+    return _place(generate(_catalogue(flags), prefix=target.rstrip("/")), check=check)
 
 
 def _snapshot(flags: dict[str, Any]) -> Snapshot:
@@ -73,19 +74,22 @@ def _catalogue(flags: dict[str, Any]) -> Any:
     return found
 
 
-def _place(files: Mapping[str, str], directory: str, *, check: bool) -> int:
+def _place(files: Mapping[str, str], *, check: bool) -> int:
     """Write the files, or say which of them are not what would be written."""
-    stale = [path for path, text in files.items() if _content(Path(directory, path)) != text.encode()]
+    stale = [path for path, text in files.items() if _content(Path(path)) != text.encode()]
     if check:
         for path in stale:
-            output.note(f"stale: {Path(directory, path)}")
+            output.note(f"stale: {path}")
         output.write(f"{len(files) - len(stale)} of {len(files)} files are fresh\n")
         return 1 if stale else 0
     for path in stale:
-        Path(directory, path).parent.mkdir(parents=True, exist_ok=True)
-        output.write_file(str(Path(directory, path)), files[path].encode())
-    output.write("".join(f"{Path(directory, path)}\n" for path in files))
+        output.write_file(path, files[path].encode(), parents=True)
+    output.write("".join(f"{'wrote' if path in stale else 'fresh'} {path}\n" for path in files))
     return 0
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _content(path: Path) -> bytes | None:

@@ -63,7 +63,7 @@ def _list(found: list[Check]) -> str:
     from exporters.escape import wrap
 
     room = max((len(item.id) for item in found), default=0)
-    columns = output.look()["width"]
+    columns = output.look()["width"] if output.terminal() else 1000  # a pipe gets one line a check
     lines: list[str] = []
     for theme in dict.fromkeys(item.theme for item in found):
         lines += ["", theme] if lines else [theme]

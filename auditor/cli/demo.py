@@ -90,9 +90,11 @@ def _stand_ins(place: Path, *, live: bool) -> Iterator[None]:
     if not live:
         yield
         return
+    from auditor import scan
     from auditor.demo_live import stand_ins
 
-    with stand_ins(place, tell=output.note):
+    project = scan.gather(_settings(place, live=False)).projects[0]
+    with stand_ins(project, place, tell=output.note):
         yield
 
 

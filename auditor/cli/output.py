@@ -39,10 +39,15 @@ def _print(text: str) -> None:
         raise _failed("the output", error) from error
 
 
-def write_file(path: str, content: bytes, *, new: bool = False) -> None:
-    """`content` to `path`. `new`: refuse one that exists. Raises AuditorError, and then leaves what was there."""
+def write_file(path: str, content: bytes, *, new: bool = False, parents: bool = False) -> None:
+    """`content` to `path`. `new`: refuse one that exists; `parents`: make its directories first.
+
+    Raises AuditorError, and then leaves what was there.
+    """
     target = Path(path)
     try:
+        if parents:
+            target.parent.mkdir(parents=True, exist_ok=True)
         if new:
             _create(target, content)
         elif target.exists() and not target.is_file():  # a device or a pipe cannot be replaced
@@ -97,13 +102,17 @@ def _failed(what: str, error: Exception) -> AuditorError:
     return AuditorError(f"cannot write {what}: {reason.lower()}")
 
 
+def terminal() -> bool:
+    """Whether somebody reads standard output as it is written."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 def look() -> dict[str, Any]:
     """How standard output wants its page: keywords for `exporters.text.render`."""
-    stream = sys.stdout
-    terminal = stream is not None and stream.isatty()
-    wanted = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    columns = shutil.get_terminal_size((80, 24)).columns if terminal or os.environ.get("COLUMNS") else 80
-    return {"colour": wanted, "width": columns, "encoding": (stream.encoding if stream else None) or "ascii"}
+    colour = terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    columns = shutil.get_terminal_size((80, 24)).columns if terminal() or os.environ.get("COLUMNS") else 80
+    encoding = sys.stdout.encoding if sys.stdout is not None else None
+    return {"colour": colour, "width": columns, "encoding": encoding or "ascii"}
 
 
 def plain() -> dict[str, Any]:
