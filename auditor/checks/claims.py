@@ -180,9 +180,9 @@ def _there(name: str | None, environment: str, snapshot: Snapshot) -> bool:
 
 def _elsewhere_words(environment: str, snapshot: Snapshot) -> Mapping[str, str]:
     """What entries of other environments only are called: a document may well speak of those."""
-    here = set(snapshot.entries(environment))
+    here = {entry.name for entry in snapshot.entries(environment)}
     entries = snapshot.catalogue.entries if snapshot.catalogue else ()
-    others = [entry for entry in entries if entry not in here]
+    others = [entry for entry in entries if entry.name not in here]
     words = ((word, e.name) for e in others for word in (e.name, *e.aliases, e.title or "") if normal(word))
     return {normal(word): name for word, name in words}
 
