@@ -1,0 +1,1 @@
+"""The server: scans again and again, and serves the latest report as API, metrics and page."""
