@@ -17,6 +17,7 @@ _LONGEST = 8 << 10  # characters of a value that are looked at
 _MOST = 100  # addresses of one value
 
 _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{0,30})://([^\s\"'/?#;<>{}|\\^`]*)([^\s\"',;]*)")
+_NEXT_URL = re.compile(r",(?=[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)")
 _GO_DSN = re.compile(r"@tcp\(([^()\s]*)\)")
 _KEY_VALUE = re.compile(
     r"(?i)(?:^|[\s;])(?:host|server|data source)\s*=\s*(?:tcp:)?([\w.-]+)(?:[,:](\d{1,5}))?(?=[\s;,]|$)"
@@ -97,7 +98,7 @@ def is_loopback(host: str) -> bool:
 def _in_text(value: str) -> Iterator[Address]:
     """Addresses whose form alone says that they are some."""
     if "://" in value:
-        for match in _URL.finditer(value):
+        for match in _URL.finditer(_NEXT_URL.sub(" ", value)):
             yield from _authority(match[1].lower(), match[2], match[3])
     if "@tcp(" in value:
         for match in _GO_DSN.finditer(value):

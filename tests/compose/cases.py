@@ -44,13 +44,17 @@ def ours(definition: Definition) -> dict[str, Any]:
     return {
         "image": definition.image,
         "container_name": definition.container_name,
-        "ports": sorted((str(port.host_ip), str(port.published), port.target, port.protocol) for port in definition.ports),
+        "ports": sorted(
+            (str(port.host_ip), str(port.published), port.target, port.protocol) for port in definition.ports
+        ),
         "networks": sorted(definition.networks),
         "network_mode": definition.network_mode,
         "environment": sorted(variable.name for variable in definition.variables),
         "depends_on": {edge.service: (edge.condition, edge.required) for edge in definition.depends_on},
         "mounts": sorted((mount.kind, str(mount.source), mount.target, mount.read_only) for mount in definition.mounts),
-        "healthcheck": None if check is None else (check.kind, check.interval, check.timeout, check.retries, check.start_period),
+        "healthcheck": None
+        if check is None
+        else (check.kind, check.interval, check.timeout, check.retries, check.start_period),
         "disabled": check is not None and check.disabled,
         "restart": definition.restart,
         "replicas": definition.replicas,

@@ -56,7 +56,9 @@ def canonical(service: dict[str, Any], root: Path) -> dict[str, Any]:
         "networks": sorted(service.get("networks", {})),
         "network_mode": service.get("network_mode"),
         "environment": sorted(service.get("environment", {})),
-        "depends_on": {name: (edge["condition"], edge["required"]) for name, edge in service.get("depends_on", {}).items()},
+        "depends_on": {
+            name: (edge["condition"], edge["required"]) for name, edge in service.get("depends_on", {}).items()
+        },
         "mounts": sorted(mounts(service, root)),
         "healthcheck": None if check is None else health(check),
         "disabled": check is not None and (check.get("disable", False) or check.get("test") == ["NONE"]),
