@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import auditor
+from auditor import ladder
 from auditor.model import (
     RUNGS,
     Alert,
@@ -40,17 +41,18 @@ UNCATEGORIZED = "uncategorized"
 _SEVERITIES = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 _MEDIA = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 # Each state of a rung: its symbol (never colour alone), and its word.
-_STATES = {
-    RungState.PROVED: ("✓", "proved"),
-    RungState.DISPROVED: ("✕", "disproved"),
-    RungState.UNKNOWN: ("?", "unknown"),
-    RungState.NOT_REQUIRED: ("·", "not required"),
+STATES = {
+    "proved": ("✓", "proved"),
+    "disproved": ("✕", "disproved"),
+    "unknown": ("?", "unknown"),
+    "unasked": ("?", "unknown, not asked"),
+    "not_required": ("·", "not required"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One rung in the matrix. `state` is one of `proved, disproved, unknown, not_required`."""
+    """One rung in the matrix. `state` is one of `proved, disproved, unknown, unasked, not_required`."""
 
     rung: str
     state: str
@@ -122,7 +124,7 @@ class View:
             lstrip_blocks=True,
         )
         self._templates.filters |= {
-            "spans": spans, "percent": percent, "clock": clock, "ago": ago, "iso": iso, "bytes": size,
+            "spans": spans, "percent": percent, "clock": clock, "time_of_day": time_of_day, "ago": ago, "iso": iso, "bytes": size,
         }  # fmt: skip
         self._templates.globals |= {"version": auditor.__version__, "asset": self.asset}
 
@@ -184,11 +186,17 @@ def cells(service: ServiceReport) -> Iterator[Cell]:
     """The ten rungs; one that policy does not require and that is not proved shows as not required."""
     for name in RUNGS:
         rung = service.rungs.get(name, Rung(RungState.UNKNOWN, required=False))
-        state = rung.state
-        if not rung.required and state is not RungState.PROVED:
-            state = RungState.NOT_REQUIRED
-        symbol, word = _STATES[state]
-        yield Cell(name, state.value, symbol, word, _explanation(rung))
+        state = _shown_state(rung)
+        symbol, word = STATES[state]
+        yield Cell(name, state, symbol, word, _explanation(rung))
+
+
+def _shown_state(rung: Rung) -> str:
+    if not rung.required and rung.state is not RungState.PROVED:
+        return "not_required"
+    if rung.state is RungState.UNKNOWN and rung.reason in (ladder.NOT_ASKED, ladder.NOT_ASSESSED):
+        return "unasked"
+    return rung.state.value
 
 
 def _explanation(rung: Rung) -> str:
@@ -227,13 +235,7 @@ def _blocks(report: Report, gaps: Sequence[Gap]) -> Iterator[Block]:
 
 
 def _stops(service: ServiceReport) -> Iterator[Cell]:
-    for cell in cells(service):
-        if cell.state == RungState.DISPROVED or (cell.state == RungState.UNKNOWN and _asked(service.rungs[cell.rung])):
-            yield cell
-
-
-def _asked(rung: Rung) -> bool:
-    return rung.reason not in ("not asked", "not assessed by this version")
+    return (cell for cell in cells(service) if cell.state in ("disproved", "unknown"))
 
 
 def _verdicts(report: Report) -> list[tuple[Verdict, int]]:
@@ -275,8 +277,13 @@ def percent(ratio: float | None) -> str:
 
 
 def clock(moment: datetime) -> str:
-    """The time of day in UTC, to the second."""
+    """Date and time in UTC, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def time_of_day(moment: datetime) -> str:
+    """The time in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%H:%M:%S")
 
 
 def iso(moment: datetime) -> str:
