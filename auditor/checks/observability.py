@@ -61,11 +61,17 @@ def exporter_missing(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     title = component.title if component else exporter
     yield Problem(
         f"`{service.name}` has no metrics: nothing in `{environment}` deploys its exporter ({title})",
-        (service.location,) if service.location else (),
+        _composed_place(service),
         service=name if snapshot.entry(environment, name) else service.name,
         key=exporter,
         cause=missing(name),
     )
+
+
+def _composed_place(service: Service) -> tuple[Location, ...]:
+    if service.definition:
+        return (service.definition.location,)
+    return (service.location,) if service.location else ()
 
 
 def _metrics(service: Service) -> tuple[Metrics | None, Metrics | None]:
@@ -138,10 +144,16 @@ def not_scraped(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     here = service.definition or service.containers or service.lifecycle is not Lifecycle.DAEMON
     yield Problem(
         f"no job in `{config.path}` scrapes `{service.name}`",
-        (*((service.location,) if service.location else ()), Location(config.path)),
+        (*_metrics_place(service), Location(config.path)),
         (Evidence(*endpoint),),
         cause=None if here else missing(service.name),
     )
+
+
+def _metrics_place(service: Service) -> tuple[Location, ...]:
+    if service.entry:
+        return (service.entry.place("metrics"),)
+    return (service.location,) if service.location else ()
 
 
 def _endpoint(service: Service, snapshot: Snapshot) -> tuple[str, str] | None:

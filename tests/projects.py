@@ -1,0 +1,201 @@
+"""Small projects written as planes, as in the examples of checks, and what the auditor makes of them.
+
+A project is a mapping of
+
+    catalogue     a mapping, or the text of `catalogue.yaml`
+    compose       a mapping, or the text of `docker-compose.yml`
+    prometheus    a mapping, or the text of `prometheus.yml`
+    documents     path -> text, claimed by the catalogue
+    code, files   path -> text (or a mapping) of anything else
+    containers    fields of containers; `state: running` and the environment's own project where not said
+    listeners, probes   fields of listening ports and of probe results
+    sources       name -> state, for sources that failed
+    environments  what is judged; the first where not said
+
+Each plane that is given was asked for and read; any other was not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import yaml
+
+from auditor import engine, registry
+from auditor.catalogue import parse_catalogue
+from auditor.gather import Request, gather_files
+from auditor.inventory import Snapshot, WaiverUse
+from auditor.model import (
+    Catalogue,
+    Component,
+    Container,
+    EnvironmentSpec,
+    Finding,
+    Listener,
+    Location,
+    Port,
+    ProbeResult,
+    Project,
+    Report,
+    SourceState,
+)
+from auditor.policy import Policy
+from auditor.sources import knowledge
+from tests.builders import NOON, MemoryTree
+
+Planes = Mapping[str, Any]
+PLANES = frozenset(
+    {
+        "catalogue", "compose", "prometheus", "documents", "code", "files", "containers", "listeners", "probes",
+        "sources", "environments",
+    }
+)  # fmt: skip
+_COMPOSE_NAMES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
+_LIVE = {"containers": "docker", "listeners": "processes", "probes": "probes"}
+
+
+def snapshot_of(planes: Planes, taken_at: datetime = NOON) -> Snapshot:
+    """The snapshot of a project, by the real parsers."""
+    if unknown := set(planes) - PLANES:
+        raise ValueError(f"no plane is called {', '.join(sorted(unknown))}")
+    files = _files(planes)
+    given = _catalogue(planes, files)
+    reading = given or _bare(planes)
+    judged = tuple(planes.get("environments", ())) or (reading.environments[0].name,)
+    tree = MemoryTree(files)
+    facts = gather_files(Request(tree=tree, components=components(), judged=judged, catalogue=reading))
+    composed = "compose" in planes or any(name in files for name in _COMPOSE_NAMES) or reading.environments[0].compose
+    projects = tuple(facts.projects) if composed else ()
+    snapshot = Snapshot(
+        taken_at=taken_at,
+        environments=judged,
+        catalogue=given,
+        components=components(),
+        sources=_sources(planes, facts.sources, judged, catalogue=given is not None, composed=bool(composed)),
+        projects=projects,
+        prometheus=tuple(facts.prometheus),
+        documents=tuple(facts.documents),
+        implementations=tuple(facts.implementations),
+        component_configs=tuple(facts.component_configs),
+        absent_files=tuple(facts.absent_files),
+        faults=tuple(facts.faults),
+        files=tuple(tree.files),
+    )
+    return _alive(snapshot, planes)
+
+
+def components() -> tuple[Component, ...]:
+    """The knowledge base."""
+    return knowledge.load()
+
+
+def report_of(planes: Planes, *checks: str) -> Report:
+    """The report of a project by the checks of these ids; by all of them where none is named."""
+    known = registry.checks()
+    chosen = tuple(known[name] for name in checks) or tuple(known.values())
+    return engine.audit(snapshot_of(planes), Policy(chosen))
+
+
+def findings_of(check: str, planes: Planes) -> list[Finding]:
+    """What one check finds. What judges waivers needs the others, whose findings they cover."""
+    needs_others = registry.checks()[check].subject is WaiverUse
+    report = report_of(planes) if needs_others else report_of(planes, check)
+    tally = next(tally for tally in report.checks if tally.id == check)
+    assert tally.error is None, tally.error
+    return [finding for finding in report.findings if finding.check == check]
+
+
+# --- files -------------------------------------------------------------------------------------------------------
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+
+
+def _files(planes: Planes) -> dict[str, str | bytes]:
+    files: dict[str, str | bytes] = {}
+    for plane in ("files", "code", "documents"):
+        files |= {path: _text(content) for path, content in planes.get(plane, {}).items()}
+    for plane, path in (("compose", "docker-compose.yml"), ("prometheus", "prometheus.yml")):
+        if plane in planes:
+            files[path] = _text(planes[plane])
+    if "catalogue" in planes:
+        files["catalogue.yaml"] = _text(planes["catalogue"])
+    return files
+
+
+def _catalogue(planes: Planes, files: Mapping[str, str | bytes]) -> Catalogue | None:
+    if "catalogue" not in planes:
+        return None
+    text = files["catalogue.yaml"]
+    assert isinstance(text, str)
+    parsed = parse_catalogue(text.encode(), "catalogue.yaml", read_include=lambda path: _bytes(files[path]))
+    return _told(parsed, planes)
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode() if isinstance(content, str) else content
+
+
+def _bare(planes: Planes) -> Catalogue:
+    """Stands for a catalogue while files are read, so that documents and configurations can be named."""
+    environment = EnvironmentSpec("default", Location("."))
+    return _told(Catalogue("", "", None, (environment,), ()), planes)
+
+
+def _told(catalogue: Catalogue, planes: Planes) -> Catalogue:
+    """The catalogue with what the planes say besides: documents, and the configuration of Prometheus."""
+    first, *others = catalogue.environments
+    if "prometheus" in planes and first.prometheus_config is None:
+        first = replace(first, prometheus_config="prometheus.yml")
+    documents = catalogue.documents or tuple(planes.get("documents", ()))
+    return replace(catalogue, environments=(first, *others), documents=documents)
+
+
+# --- what is alive -----------------------------------------------------------------------------------------------
+
+
+def _sources(
+    planes: Planes, read: list[SourceState], judged: tuple[str, ...], *, catalogue: bool, composed: bool
+) -> tuple[SourceState, ...]:
+    unread = {"catalogue"} if not catalogue else set()
+    unread |= {"compose"} if not composed else set()
+    states = [SourceState(s.name, "not_asked", None, s.environment) if s.name in unread else s for s in read]
+    states += [SourceState(_LIVE[p], "ok", environment=name) for p in _LIVE if p in planes for name in judged]
+    told = planes.get("sources", {})
+    kept = [state for state in states if state.name not in told]
+    return (*kept, *(SourceState(n, state, "made to fail", e) for n, state in told.items() for e in judged))
+
+
+def _alive(snapshot: Snapshot, planes: Planes) -> Snapshot:
+    environment = snapshot.environments[0]
+    return replace(
+        snapshot,
+        containers=tuple(_container(snapshot, environment, dict(item)) for item in planes.get("containers", ())),
+        listeners=tuple(Listener(**{"environment": environment, "address": "::"} | x) for x in _of(planes, "listeners")),
+        probes=tuple(
+            ProbeResult(**{"environment": environment, "kind": "http", "target": f"http://{x['service']}"} | x)
+            for x in _of(planes, "probes")
+        ),
+    )
+
+
+def _of(planes: Planes, plane: str) -> list[dict[str, Any]]:
+    return [dict(item) for item in planes.get(plane, ())]
+
+
+def _container(snapshot: Snapshot, environment: str, fields: dict[str, Any]) -> Container:
+    own = snapshot.project(fields.get("environment", environment)) or Project(environment, None, ())
+    service = fields.get("service")
+    defaults = {
+        "id": fields["name"],
+        "environment": environment,
+        "image": f"registry.example/{service or fields['name']}:1",
+        "state": "running",
+        "project": own.name if service else None,
+    }
+    ports = tuple(Port(**port) for port in fields.pop("ports", ()))
+    return Container(**defaults | fields, ports=ports)
