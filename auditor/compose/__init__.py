@@ -100,8 +100,9 @@ def _project(
     spec: EnvironmentSpec, loader: Loader, model: Mapping, home: str, name: str | None, scope: Scope
 ) -> Project:
     faults = loader.faults
+    if "services" not in model:
+        faults.add("no `services`", model.line, help="write the services under a top-level `services:`")
     model = conform(model, MODEL, faults, "the file")
-    _services_or_fault(model, faults)
     networks, volumes = _section(model, "networks", NETWORK, faults), _section(model, "volumes", VOLUME, faults)
     configs, secrets = _section(model, "configs", CONFIG, faults), _section(model, "secrets", SECRET, faults)
     services = _services(model, faults)
@@ -223,11 +224,6 @@ def _say_missing(loader: Loader, scope: Scope, home: str, has_env_file: bool) ->
         )
         said = f": {message[:80]}" if message and "$" not in message else ""
         loader.faults.add(what + said, position, check="unresolved-variable", help=help)
-
-
-def _services_or_fault(model: Mapping, faults: Faults) -> None:
-    if "services" not in model:
-        faults.add("no `services`", model.line, help="write the services under a top-level `services:`")
 
 
 def _services(model: Mapping, faults: Faults) -> dict[str, Mapping]:

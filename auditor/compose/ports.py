@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from auditor.compose.interpolate import Text
 from auditor.compose.places import Faults
 from auditor.compose.values import integer, scalar_text
 from auditor.model import Port
@@ -30,6 +31,8 @@ def ports(value: Value, faults: Faults, service: str) -> tuple[Port, ...]:
     for item, position in zip(value, value.lines, strict=True):
         location = faults.places.at(position)
         try:
+            if isinstance(item, Text) and item == "":
+                continue  # a variable was not set, and that is said elsewhere
             for host, published, target, protocol in _read(item):
                 found.setdefault((host, published, target, protocol), Port(target, published, host, protocol, location))
         except PortError as error:
