@@ -1,0 +1,133 @@
+"""The main job on a real engine: what runs is proved, each fault is said once, and blindness is never green."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.parts.engine import Engine
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+
+COMPOSE = """
+name: shop
+services:
+  web:
+    image: shop-web:1
+    healthcheck: {test: ["CMD", "true"], interval: 1s, start_period: 1s}
+    depends_on: {migrate: {condition: service_completed_successfully}}
+  stopped: {image: "shop-worker:1", stop_grace_period: 1s}
+  killed: {image: "shop-worker:1"}
+  swapped: {image: "shop-worker:1", stop_grace_period: 1s}
+  migrate: {image: "shop-worker:1", command: "true"}
+"""
+CATALOGUE = """
+system: shop
+environments: {main: {compose: [compose.yaml]}}
+services:
+  web: {owner: shop, criticality: critical}
+  stopped: {owner: shop}
+  killed: {owner: shop}
+  swapped: {owner: shop, image: "shop-worker:1"}
+  migrate: {owner: shop, lifecycle: oneshot}
+"""
+LIVE = {"composed-not-running", "exited-with-error", "running-not-declared", "running-not-composed", "image-drift"}
+Report = dict[str, Any]
+
+
+def auditor(engine: Engine, folder: Path, *arguments: str) -> tuple[int, Report, str]:
+    """One run of the command, from outside: exit code, report, and what it said on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "auditor", *arguments, "--format", "json"],
+        cwd=folder,
+        env=os.environ | {"DOCKER_HOST": engine.address, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+
+
+def live(report: Report) -> set[tuple[str, str]]:
+    """The findings that need the engine."""
+    health = {"unhealthy-service", "oom-killed", "port-taken"}
+    return {(f["check"], f["service"]) for f in report["findings"] if f["check"] in LIVE | health}
+
+
+def rungs(report: Report, name: str) -> dict[str, str]:
+    states: dict[str, str] = {service["name"]: service["rungs"][name]["state"] for service in report["services"]}
+    return states
+
+
+@pytest.fixture
+def shop(engine: Engine, tmp_path: Path) -> Iterator[Path]:
+    engine.import_busybox("shop-worker:1", ['CMD ["sleep", "100000"]'])
+    engine.import_busybox("shop-worker:2", ['CMD ["sleep", "200000"]'])
+    engine.import_busybox("shop-web:1", ['CMD ["sleep", "100000"]'])
+    (tmp_path / "compose.yaml").write_text(COMPOSE)
+    (tmp_path / "catalogue.yaml").write_text(CATALOGUE)
+    (tmp_path / "override.yaml").write_text('services: {swapped: {image: "shop-worker:2"}}\n')
+    engine.compose(tmp_path, "up", "--detach", "--wait")
+    try:
+        yield tmp_path
+    finally:
+        for container in engine.client.containers.list(all=True, filters={"name": "by-hand"}):
+            container.remove(force=True)
+        engine.compose(tmp_path, "down", "--timeout", "0", "--volumes")
+
+
+def test_a_well_stack_and_then_exactly_four_faults(engine: Engine, shop: Path) -> None:
+    code, report, said = auditor(engine, shop, "audit", "--docker", "env")
+    assert (code, live(report), report["complete"]) == (0, set(), True), said
+    assert set(rungs(report, "running").values()) == {"proved"}
+    assert rungs(report, "healthy")["web"] == rungs(report, "healthy")["migrate"] == "proved"
+
+    client = engine.client
+    client.containers.get("shop-stopped-1").stop(timeout=1)
+    os.kill(client.api.inspect_container("shop-killed-1")["State"]["Pid"], signal.SIGKILL)
+    client.containers.run("shop-worker:1", name="by-hand", detach=True)
+    engine.compose(shop, "-f", "compose.yaml", "-f", "override.yaml", "up", "--detach", "--no-deps", "swapped")
+    end = time.monotonic() + 20
+    while client.containers.get("shop-killed-1").status == "running" and time.monotonic() < end:
+        time.sleep(0.1)
+
+    _, report, _ = auditor(engine, shop, "audit", "--docker", "env")
+    assert live(report) == {
+        ("composed-not-running", "stopped"),
+        ("exited-with-error", "killed"),
+        ("running-not-declared", "by-hand"),
+        ("image-drift", "swapped"),
+    }
+    assert rungs(report, "running") == {
+        "web": "proved", "stopped": "disproved", "killed": "disproved", "swapped": "proved", "migrate": "proved",
+        "by-hand": "proved",
+    }  # fmt: skip
+
+
+def test_a_frozen_engine_is_unknown_and_fails_the_gate_in_time(engine: Engine, shop: Path) -> None:
+    with engine.frozen():
+        started = time.monotonic()
+        code, report, _ = auditor(engine, shop, "gate", "--docker", "env")
+        took = time.monotonic() - started
+    docker = next(source for source in report["sources"] if source["name"] == "docker")
+    assert (code, report["complete"], docker["state"]) == (3, False, "failed")
+    assert "no answer" in docker["detail"]
+    assert set(rungs(report, "running").values()) == set(rungs(report, "healthy").values()) == {"unknown"}
+    assert took < 100, "ten times what a gate may take before it has failed"
+
+
+def test_a_socket_that_is_gone_is_named_and_fails_the_gate(engine: Engine, shop: Path) -> None:
+    code, report, _ = auditor(engine, shop, "gate", "--docker", f"unix://{shop}/no.sock")
+    docker = next(source for source in report["sources"] if source["name"] == "docker")
+    assert (code, docker["state"]) == (3, "failed")
+    assert "no such" in docker["detail"].lower()
+    assert set(rungs(report, "running").values()) == {"unknown"}
