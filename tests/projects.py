@@ -175,7 +175,9 @@ def _alive(snapshot: Snapshot, planes: Planes) -> Snapshot:
     return replace(
         snapshot,
         containers=tuple(_container(snapshot, environment, dict(item)) for item in planes.get("containers", ())),
-        listeners=tuple(Listener(**{"environment": environment, "address": "::"} | x) for x in _of(planes, "listeners")),
+        listeners=tuple(
+            Listener(**{"environment": environment, "address": "::"} | x) for x in _of(planes, "listeners")
+        ),
         probes=tuple(
             ProbeResult(**{"environment": environment, "kind": "http", "target": f"http://{x['service']}"} | x)
             for x in _of(planes, "probes")

@@ -318,7 +318,7 @@ def claimed_port_wrong(document: Document, snapshot: Snapshot) -> Iterator[Probl
 
 def _unforeseeable(definition: Definition) -> bool:
     """Whether a port is chosen at the start, or taken from another network."""
-    random = any(port.published in ("", "0") for port in definition.ports)
+    random = any(port.published in (None, "", "0") for port in definition.ports)
     return random or definition.network_mode not in (None, "bridge")
 
 
