@@ -22,7 +22,7 @@ from auditor.settings import Settings
 from auditor.store import Store, StoreError, default_url
 from auditor.web.answers import HTML, JSON, Body, body, refuse, respond
 from auditor.web.guard import Guard, access
-from auditor.web.page import View
+from auditor.web.page import View, view
 from auditor.web.watch import Gap, Latest, Scan, Watch
 from exporters import report_json, status_json
 
@@ -41,9 +41,8 @@ def create_app(settings: Settings, *, scan: Scan | None = None) -> App:
 
     Raises SettingsError for a database that cannot be meant.
     """
-    view = View()
     store, history_error = _history(settings)
-    watch = Watch(settings, scan or _scan, store, view=view, history_error=history_error)
+    watch = Watch(settings, scan or _scan, store, view=view(), history_error=history_error)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -63,7 +62,7 @@ def create_app(settings: Settings, *, scan: Scan | None = None) -> App:
     _errors(app)
     _health(app, watch)
     _api(app, watch)
-    _pages(app, watch, view)
+    _pages(app, watch, view())
     app.add_middleware(Guard, access=access(settings))
     return app
 

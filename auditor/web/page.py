@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -109,8 +110,14 @@ class Block:
     stops: tuple[Cell, ...]  # required rungs that are not proved
 
 
+@cache
+def view() -> View:
+    """The pages' templates and static files, compiled and read once: they belong to the installation, not to an app."""
+    return View()
+
+
 class View:
-    """The templates and static files of the pages, read once."""
+    """The templates and static files of the pages."""
 
     def __init__(self) -> None:
         folder = files("auditor.web") / "static"
@@ -124,7 +131,8 @@ class View:
             lstrip_blocks=True,
         )
         self._templates.filters |= {
-            "spans": spans, "percent": percent, "clock": clock, "time_of_day": time_of_day, "ago": ago, "iso": iso, "bytes": size,
+            "spans": spans, "percent": percent, "bytes": size,
+            "clock": clock, "time_of_day": time_of_day, "iso": iso, "ago": ago,
         }  # fmt: skip
         self._templates.globals |= {"version": auditor.__version__, "asset": self.asset}
 
