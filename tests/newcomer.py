@@ -6,7 +6,7 @@
     python3 -m tests.newcomer --user 'make demo' ...   other commands
 
 Needs root on Debian. The bare Debian is made once with debootstrap, from the machine's own mirror, and kept in
-the cache folder beside the real components; each run works on a copy, in mount and process namespaces of its
+the cache folder beside the real components; each run works above it, in mount and process namespaces of its
 own, and leaves nothing. What is committed is tested, not the work tree.
 """
 
@@ -28,15 +28,22 @@ INCLUDE = "ca-certificates,git,make,python3,python3-venv"
 ROOT = Path(__file__).parent.parent
 # How the machine reaches its package index and its mirror; a bare Debian on it must be told the same.
 NETWORK_FILES = ("etc/resolv.conf", "etc/hosts", "etc/pip.conf", "etc/ssl/certs/ca-certificates.crt")
+NETWORK_APT = ("Acquire::Check-", "Acquire::http::Proxy", "Acquire::https::Proxy")  # a mirror may be a snapshot
 NETWORK_NAMES = re.compile(r"(?i)(https?|no|all)_proxy|PIP_(CERT|INDEX_URL|PROXY)|SSL_CERT_FILE")
 
 NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private")
 
-# Runs in the new namespaces: $0 the copy, $1 the user, then the commands.
+# Runs in the new namespaces: $0 the kept Debian, $1 a place for this run, $2 the user, then the commands.
+# /home and /tmp are real folders: an engine cannot lay its images over a file system that is itself laid over one.
 INSIDE = r"""
 set -eu
-root=$0
-mount --bind "$root" "$root"
+bare=$0 place=$1
+shift
+root=$place/debian
+mkdir -p "$place/work" "$place/home" "$root"
+mount -t overlay overlay -o "lowerdir=$bare,upperdir=$place/changes,workdir=$place/work" "$root"
+mount --bind "$place/home" "$root/home"
+mount --bind "$place/tmp" "$root/tmp"
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
@@ -66,14 +73,17 @@ done
 def main() -> int:
     """The exit code of the first command that failed, or 0."""
     options = _options()
-    with tempfile.TemporaryDirectory(prefix="newcomer-") as place:
-        copy = Path(place, "debian")
-        subprocess.run(["cp", "-a", "--reflink=auto", _bare_debian(), copy], check=True)
-        _prepare(copy)
+    bare = _bare_debian()
+    with tempfile.TemporaryDirectory(prefix="newcomer-") as text:
+        place = Path(text)
+        _prepare(place / "changes")
+        (place / "tmp").mkdir()
+        (place / "tmp").chmod(0o1777)
+        place.chmod(0o755)
         began = time.monotonic()
         user = "newcomer" if options.user else "root"
         code = subprocess.run(
-            [*NAMESPACES, "/bin/sh", "-c", INSIDE, copy, user, *options.commands],
+            [*NAMESPACES, "/bin/sh", "-c", INSIDE, bare, place, user, *options.commands],
             env=_environment(),
             stdin=subprocess.DEVNULL,
             check=False,
@@ -129,12 +139,18 @@ def _bare_debian() -> Path:
     return work.rename(kept)
 
 
-def _prepare(copy: Path) -> None:
+def _prepare(changes: Path) -> None:
+    """Write what this run's Debian has beyond the bare one."""
     for name in NETWORK_FILES:
         if Path("/", name).exists():
-            shutil.copyfile(Path("/", name), copy / name)
-    (copy / "newcomer.sh").write_text(TYPED)
-    subprocess.run(["git", "clone", "--quiet", "--bare", ROOT, copy / "project.git"], check=True)
+            (changes / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(Path("/", name), changes / name)
+    done = subprocess.run(["apt-config", "dump"], check=True, capture_output=True, text=True)
+    settings = [line for line in done.stdout.splitlines(keepends=True) if line.startswith(NETWORK_APT)]
+    (changes / "etc/apt/apt.conf.d").mkdir(parents=True)
+    (changes / "etc/apt/apt.conf.d/99machine").write_text("".join(settings))
+    (changes / "newcomer.sh").write_text(TYPED)
+    subprocess.run(["git", "clone", "--quiet", "--bare", ROOT, changes / "project.git"], check=True)
     print("=== testing", _last_commit(), flush=True)
 
 

@@ -108,7 +108,7 @@ def _newer(bundle: Bundle, folder: Path) -> list[Path]:
             faults.append(str(fault))
             continue
         return apt.archives()
-    raise FetchError("\n".join(faults))
+    raise FetchError("; ".join(faults))
 
 
 def _own(bundle: Bundle, folder: Path) -> list[Path]:
@@ -124,8 +124,9 @@ def _run(command: list[str], folder: Path) -> str:
         command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, check=False
     )
     if done.returncode:
-        tail = "\n".join((done.stdout + done.stderr).splitlines()[-6:])
-        raise FetchError(f"`{shlex.join(command[:1] + command[-6:])}` failed with {done.returncode}\n{tail}")
+        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        errors = [line for line in said if line.startswith("E:")] or said[-3:]
+        raise FetchError(f"`{command[0]}` failed with {done.returncode}: {'; '.join(errors)}")
     return done.stdout
 
 

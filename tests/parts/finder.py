@@ -28,14 +28,15 @@ def cache_folder() -> Path:
 def find(name: str) -> Path | None:
     """The program `name` of `wanted.PARTS`, fetched where that is possible; None if it cannot be had."""
     here = present(name)
-    if here or debian.why_not():
+    bundle = PARTS[name].bundle
+    if here or debian.why_not() or bundle in _faults:
         return here
     with _locked(cache_folder()):
         try:
             if not present(name):
-                debian.fetch(PARTS[name].bundle, cache_folder())
+                debian.fetch(bundle, cache_folder())
         except (debian.FetchError, subprocess.TimeoutExpired) as fault:
-            _faults[name] = str(fault)
+            _faults[bundle] = str(fault)
             return None
     _version.cache_clear()
     return present(name)
@@ -50,10 +51,10 @@ def present(name: str) -> Path | None:
 
 
 def missing(name: str) -> str:
-    """Why `find(name)` found nothing, in one line."""
-    if name in _faults:
-        return f"`{name}` could not be fetched: {_faults[name]}"
+    """Why `find(name)` found nothing."""
     part = PARTS[name]
+    if part.bundle in _faults:
+        return f"`{name}` could not be fetched: {_faults[part.bundle]}"
     least = f" {'.'.join(map(str, part.oldest))} or newer" if any(part.oldest) else ""
     return f"`{name}`{least} is not on PATH, and {debian.why_not() or 'what was fetched does not run'}"
 
@@ -64,7 +65,7 @@ def version(name: str) -> str | None:
     return _version(program, PARTS[name].version) if program else None
 
 
-_faults: dict[str, str] = {}
+_faults: dict[str, str] = {}  # of bundles
 
 
 def _suits(program: Path, part: Part) -> bool:
