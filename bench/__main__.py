@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import yaml
+from yaml import _yaml
 
 from bench import projects
 from bench.measure import ROUNDS, Figure, compare, python
@@ -88,7 +88,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="auditor-bench-") as name:
         directory = Path(name)
         print(f"Medians of {rounds} runs by turns; CPU time and peak memory of whole processes.")
-        libyaml = ".".join(map(str, yaml.cyaml.get_version()))  # type: ignore[attr-defined]
+        libyaml = _yaml.get_version_string()
         print(
             f"Python {platform.python_version()} on {platform.machine()}, "
             f"PyYAML {version('pyyaml')} with libyaml {libyaml}\n"
