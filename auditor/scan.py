@@ -74,7 +74,8 @@ def _catalogue(settings: Settings, here: Path) -> Path | None:
     top = _root(settings, here, here)
     for directory in (here, *here.parents):
         for name in CATALOGUE_NAMES:
-            if (directory / name).is_file():
+            # A directory or a dangling link of that name is an error, not a project without a catalogue.
+            if os.path.lexists(directory / name):
                 return directory / name
         if directory == top:
             break

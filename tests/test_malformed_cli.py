@@ -1,0 +1,55 @@
+"""Malformed files at the command line: exit code, one error with its place, no traceback, soon, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.malformed.cases import CATALOGUES, COMPOSE_FILES, DIRECTORY, MEMORY, SECOND, YAML, Case
+
+ROOT = Path(__file__).parent.parent
+SERVICE = "services:\n  web: {image: example/web:1}\n"
+
+
+def audit(directory: Path) -> tuple[int, str, float, int]:
+    """Exit code, all text, seconds and peak bytes of `auditor audit` there."""
+    command = [sys.executable, "-m", "auditor", "audit", "--offline", "--root", "."]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "TMPDIR": str(directory)}
+    said = directory / "said.txt"
+    started = time.monotonic()
+    with said.open("wb") as out:
+        child = subprocess.Popen(command, cwd=directory, env=environ, stdout=out, stderr=out)
+    resource.prlimit(child.pid, resource.RLIMIT_CPU, (30, 30))
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return child.returncode, said.read_text(), time.monotonic() - started, usage.ru_maxrss * 1024
+
+
+def holds(case: Case, directory: Path, name: str, code: int) -> None:
+    exit_code, said, spent, peak = audit(directory)
+    assert exit_code == code, said
+    assert "Traceback" not in said and "internal error" not in said
+    assert case.says in " ".join(said.split()), said
+    assert (f"{name}:{case.line}" if case.line else name) in said
+    assert spent < SECOND * 10
+    assert peak < MEMORY
+
+
+# The same YAML reader serves both: every fourth of its cases shows that here too.
+@pytest.mark.parametrize("case", [*YAML[::4], *CATALOGUES, DIRECTORY], ids=str)
+def test_catalogue(case: Case, tmp_path: Path) -> None:
+    case.write(tmp_path / "catalogue.yaml")
+    holds(case, tmp_path, "catalogue.yaml", 2)
+
+
+@pytest.mark.parametrize("case", [*YAML, *COMPOSE_FILES, DIRECTORY], ids=str)
+def test_compose_file(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "catalogue.yaml").write_text(SERVICE + "environments: {default: {compose: compose.yaml}}\n")
+    case.write(tmp_path / "compose.yaml")
+    holds(case, tmp_path, "compose.yaml", 3)
