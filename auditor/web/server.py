@@ -15,7 +15,7 @@ import uvicorn
 
 from auditor.errors import UsageError
 from auditor.settings import Settings
-from auditor.web.app import create_app
+from auditor.web.app import App, create_app
 from auditor.web.guard import is_loopback
 
 IDLE_SECONDS = 15  # between two requests of one connection
@@ -27,8 +27,29 @@ def run(settings: Settings) -> None:
     refuse_open_door(settings)
     _project_there(settings)
     app = create_app(settings)
-    listener = _listen(settings)
-    config = uvicorn.Config(
+    listener = listen(settings)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a skipped scan is counted, not logged
+    signal.signal(signal.SIGTERM, _end)  # uvicorn raises the signal again at its end: that must mean 0, too
+    signal.signal(signal.SIGINT, _end)
+    try:
+        _announce(listener)
+        uvicorn.Server(configuration(app)).run(sockets=[listener])
+    except SystemExit as end:
+        if end.code not in (0, None):
+            raise
+    finally:
+        listener.close()
+        app.watch.stop()
+    if app.watch.scanning:  # a scan that hangs in a source must not keep the process; what it wrote is whole
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def configuration(app: App) -> uvicorn.Config:
+    """How uvicorn serves the application."""
+    return uvicorn.Config(
         app,
         http=_protocol(),
         ws="none",
@@ -41,25 +62,7 @@ def run(settings: Settings) -> None:
         proxy_headers=False,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=END_SECONDS,
-        backlog=2048,
     )
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a skipped scan is counted, not logged
-    signal.signal(signal.SIGTERM, _end)  # uvicorn raises the signal again at its end: that must mean 0, too
-    signal.signal(signal.SIGINT, _end)
-    try:
-        _announce(listener)
-        uvicorn.Server(config).run(sockets=[listener])
-    except SystemExit as end:
-        if end.code not in (0, None):
-            raise
-    finally:
-        listener.close()
-        app.watch.stop()
-    if app.watch.scanning:  # a scan that hangs in a source must not keep the process; what it wrote is whole
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
 
 
 def refuse_open_door(settings: Settings) -> None:
@@ -79,7 +82,8 @@ def _project_there(settings: Settings) -> None:
     locate(settings)
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """A socket at the settings' address. Raises UsageError where it is taken or not this machine's."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=2048)
