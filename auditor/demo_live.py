@@ -93,8 +93,17 @@ def _engine_errors() -> tuple[type[Exception], ...]:
 def _failed(what: str, error: Exception) -> AuditorError:
     from auditor.errors import EvidenceError
 
-    said = getattr(error, "explanation", None) or str(error)
-    return EvidenceError(f"{what}: {said}", help="`auditor demo` without --live needs no engine")
+    return EvidenceError(f"{what}: {_cause(error)}", help="`auditor demo` without --live needs no engine")
+
+
+def _cause(error: BaseException) -> str:
+    """The system's own word where there is one: the SDK wraps it three times."""
+    item: BaseException | None = error
+    while item is not None:
+        if isinstance(item, OSError) and item.strerror:
+            return item.strerror.lower()
+        item = item.__cause__ or item.__context__
+    return str(getattr(error, "explanation", None) or error)
 
 
 def _client() -> DockerClient:
