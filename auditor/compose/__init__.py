@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 from auditor.compose.define import Context, define
+from auditor.compose.dependencies import say_dependencies
 from auditor.compose.files import Loader, Source, StopError, beneath, discover
 from auditor.compose.interpolate import ExpansionError, Scope, TemplateError
 from auditor.compose.merge import untag
@@ -122,7 +123,8 @@ def _project(
     for key, service in services.items():
         _known(key, service, "secrets", secrets, faults)
         _known(key, service, "configs", configs, faults)
-    _inactive(definitions, faults)
+    say_dependencies(definitions, faults)
+    _say_container_names(definitions, faults)
     used = {network for definition in definitions for network in definition.networks}
     all_networks = tuple(networks) + (("default",) if "default" in used and "default" not in networks else ())
     return Project(spec.name, name, tuple(loader.places.paths), definitions, all_networks, tuple(volumes), faults.all())
@@ -268,14 +270,18 @@ def _known(service: str, value: Mapping, section: str, declared: Mapping, faults
             faults.add(message, position, service=service, help=f"declare it under `{section}:`")
 
 
-def _inactive(definitions: tuple[Definition, ...], faults: Faults) -> None:
-    """Says which active services need one whose profiles are not active, which Compose refuses."""
-    sleeping = {definition.name for definition in definitions if not definition.active}
+def _say_container_names(definitions: tuple[Definition, ...], faults: Faults) -> None:
+    """Says which container names Compose refuses: taken twice, or on a service of several containers."""
+    owners: dict[str, str] = {}
     for definition in definitions:
-        if not definition.active:
+        name = definition.container_name
+        if name is None or not definition.active:
             continue
-        for edge in definition.depends_on:
-            if edge.required and edge.service in sleeping:
-                message = f"service `{definition.name}` needs `{edge.service}`, whose profiles are not active"
-                help = "activate a profile of it, or set `required: false`"
-                faults.add(message, edge.location or definition.location, service=definition.name, help=help)
+        place = definition.place("container_name")
+        owner = owners.setdefault(name, definition.name)
+        if owner != definition.name:
+            message = f"`container_name` of `{definition.name}` is that of `{owner}` too"
+            faults.add(message, place, service=definition.name, help="leave it out, or make it another")
+        if definition.replicas > 1:
+            message = f"a `container_name` on `{definition.name}`, which has {definition.replicas} replicas"
+            faults.add(message, place, service=definition.name, help="leave the name out")

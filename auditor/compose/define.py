@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 from auditor.compose.files import Loader, Source, beneath
 from auditor.compose.interpolate import Text
@@ -21,8 +21,9 @@ from auditor.errors import TextError
 from auditor.model import Definition, Dependency, HealthCheck, Location, Mount, Reference, Variable
 from auditor.yamlfile import Mapping, Sequence, Value
 
+# Searched for, not matched whole: Compose's own pattern has no anchors either.
+_CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _DEEPEST_LINE = 4  # keys of a dotted field
-Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,16 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
     profiles = texts(service.get("profiles"))
     active = not profiles or "*" in context.active_profiles or not context.active_profiles.isdisjoint(profiles)
     deploy, healthcheck = mapping(service.get("deploy")), service.get("healthcheck")
-    resources = mapping(mapping(deploy.get("resources")).get("limits"))
+    written_limits = mapping(deploy.get("resources")).get("limits")
+    limits = written_limits if isinstance(written_limits, Mapping) else None
     environment = keyed(service.get("environment")) or Mapping()
     variables, values = _variables(name, service, environment, active, context)
     networks = _networks(name, service, context)
     depends_on = _dependencies(name, service, faults)
     container_name = text(service.get("container_name"))
+    if container_name and not _CONTAINER_NAME.search(container_name):
+        help = "use two or more letters, digits, `.`, `_`, `-`, and begin with a letter or digit"
+        faults.add("a `container_name` that Docker refuses", service.lines["container_name"], service=name, help=help)
     aliases = _aliases(service)
     own = {name, *aliases, *(word for word in (container_name, text(service.get("hostname"))) if word)}
     return Definition(
@@ -82,9 +87,9 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
         replicas=_replicas(name, service, deploy, faults),
         profiles=profiles,
         active=active,
-        memory_limit=_limit(name, "mem_limit", service, "memory", resources, faults),
-        cpu_limit=_cpus(name, service, resources, faults),
-        pids_limit=_pids(name, service, resources, faults),
+        memory_limit=_whole(_limit(name, service, "mem_limit", limits, "memory", faults)),
+        cpu_limit=_limit(name, service, "cpus", limits, "cpus", faults),
+        pids_limit=_whole(_limit(name, service, "pids_limit", limits, "pids", faults)),
         logging_driver=text(mapping(service.get("logging")).get("driver")),
     )
 
@@ -121,7 +126,7 @@ def _open(value: Value) -> bool:
 
 
 def _require_image(name: str, service: Mapping, location: Location, faults: Faults) -> None:
-    if not any(key in service for key in ("image", "build", "provider")):
+    if not any(service.get(key) or _open(service.get(key)) for key in ("image", "build", "provider")):
         message = f"service `{name}` has neither `image` nor `build`"
         faults.add(message, location, service=name, help="load the file that completes it too, or add `image`")
 
@@ -222,7 +227,7 @@ def _networks(name: str, service: Mapping, context: Context) -> tuple[str, ...]:
     if mode and networks:
         message = "`network_mode` together with `networks`"
         context.faults.add(message, service.lines["networks"], service=name, help="keep one of them")
-    if mode:
+    if mode or "provider" in service:
         return ()
     if not networks:
         return ("default",)
@@ -252,6 +257,7 @@ def _mounts(name: str, service: Mapping, context: Context) -> tuple[Mount, ...]:
     return found
 
 
+_CONDITIONS_OF_EDGES = ("service_started", "service_healthy", "service_completed_successfully")
 _SHARED = ("network_mode", "ipc", "pid", "uts")
 
 
@@ -263,6 +269,10 @@ def _dependencies(name: str, service: Mapping, faults: Faults) -> tuple[Dependen
     for key, value in edges.items():
         long = mapping(value)
         condition = text(long.get("condition")) or "service_started"
+        if isinstance(value, Mapping) and long.get("condition") not in _CONDITIONS_OF_EDGES:
+            message = f"the dependency on `{key[:60]}` has no `condition` that Compose knows"
+            help = f"write one of {', '.join(_CONDITIONS_OF_EDGES)}"
+            faults.add(message, edges.lines[key], service=name, help=help)
         required = boolean(long.get("required")) is not False
         found[key] = Dependency(key, condition, required, at(edges.lines[key]))
     for key, target in _implied(service):
@@ -342,34 +352,32 @@ def _replicas(name: str, service: Mapping, deploy: Mapping, faults: Faults) -> i
     return values[-1] if values else 1
 
 
-def _limit(name: str, key: str, service: Mapping, inner: str, limits: Mapping, faults: Faults) -> int | None:
-    """Bytes; Compose refuses `mem_limit` beside limits that do not say the same."""
-    older = _measured(name, key, service, size, faults, "a size, as `512m`")
-    newer = _measured(name, inner, limits, size, faults, "a size, as `512m`")
-    _agree(name, key, older, inner, newer, service, faults)
+def _limit(name: str, service: Mapping, key: str, limits: Mapping | None, inner: str, faults: Faults) -> float | None:
+    """A limit in bytes, cores or a count. Compose refuses the older key beside limits that do not say the same."""
+    read, wanted = _MEASURES[inner]
+    older = _measured(name, key, service, read, faults, wanted)
+    newer = None if limits is None else _measured(name, inner, limits, read, faults, wanted)
+    if limits is not None and older is not None and older != newer:
+        message = f"`{key}` and `deploy.resources.limits.{inner}` differ"
+        faults.add(message, service.lines[key], service=name, help="keep one of them")
     result = newer if newer is not None else older
     return result if result is not None and result > 0 else None
 
 
-def _cpus(name: str, service: Mapping, limits: Mapping, faults: Faults) -> float | None:
-    older = _measured(name, "cpus", service, number, faults, "a number of cores, as `0.5`")
-    newer = _measured(name, "cpus", limits, number, faults, "a number of cores, as `0.5`")
-    _agree(name, "cpus", older, "cpus", newer, service, faults)
-    result = newer if newer is not None else older
-    return result if result is not None and result > 0 else None
+_MEASURES: dict[str, tuple[Callable[[Value], float | None], str]] = {
+    "memory": (size, "a size, as `512m`"),
+    "cpus": (number, "a number of cores, as `0.5`"),
+    "pids": (integer, "a whole number"),
+}
 
 
-def _pids(name: str, service: Mapping, limits: Mapping, faults: Faults) -> int | None:
-    older = _measured(name, "pids_limit", service, integer, faults, "a whole number")
-    newer = _measured(name, "pids", limits, integer, faults, "a whole number")
-    _agree(name, "pids_limit", older, "pids", newer, service, faults)
-    result = newer if newer is not None else older
-    return result if result is not None and result > 0 else None
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _measured(
-    name: str, key: str, owner: Mapping, read: Callable[[Value], Number | None], faults: Faults, wanted: str
-) -> Number | None:
+    name: str, key: str, owner: Mapping, read: Callable[[Value], float | None], faults: Faults, wanted: str
+) -> float | None:
     """The value of `key` as a number; one that cannot be read is a fault."""
     value = owner.get(key)
     if value is None:
@@ -378,14 +386,6 @@ def _measured(
     if result is None and not _open(value):
         faults.add(f"`{key}` is not {wanted}", owner.lines[key], service=name)
     return result
-
-
-def _agree(
-    name: str, key: str, older: float | None, inner: str, newer: float | None, service: Mapping, faults: Faults
-) -> None:
-    if older is not None and newer is not None and older != newer:
-        message = f"`{key}` and `deploy.resources.limits.{inner}` differ"
-        faults.add(message, service.lines[key], service=name, help="keep one of them")
 
 
 # --- lines ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from auditor.errors import did_you_mean
 from auditor.model import Fault, Location
 
 _SHIFT = 24  # no file has more lines than that (its size is bounded far below)
@@ -33,15 +36,19 @@ class Places:
         return known
 
 
+_MOST = 1_000  # faults that one load tells apart
+_MOST_NEAR = 50  # unknown words that are compared with the known ones
+_LONGEST_NEAR = 40
+
+
 class Faults:
     """What has to be said of the files of one environment. Equal words about one place are said once."""
-
-    __slots__ = ("_faults", "environment", "places")
 
     def __init__(self, environment: str, places: Places) -> None:
         self.environment = environment
         self.places = places
         self._faults: dict[tuple[str, str, Location], Fault] = {}
+        self._compared = 0
 
     def add(
         self,
@@ -54,8 +61,18 @@ class Faults:
         fatal: bool = False,
     ) -> None:
         location = where if isinstance(where, Location) else self.places.at(where)
+        if len(self._faults) >= _MOST and not fatal:
+            message, location = f"more than {_MOST} faults; the rest is not listed", Location(self.places.paths[0])
+            check, help, service = "invalid-compose", None, None
         fault = Fault(check, message, location, help, service, self.environment, fatal)
         self._faults.setdefault((check, message, location), fault)
+
+    def near(self, word: str, known: Iterable[str]) -> str | None:
+        """The help for a misspelt key, while there are few of them."""
+        self._compared += 1
+        if self._compared > _MOST_NEAR or len(word) > _LONGEST_NEAR:
+            return None
+        return did_you_mean(word, known)
 
     def all(self) -> tuple[Fault, ...]:
         """Every fault, in the order of files and lines."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import is_
 from typing import TypeAlias
 
 from auditor.compose.interpolate import Text
 from auditor.compose.merge import kind
 from auditor.compose.places import Faults
-from auditor.errors import did_you_mean
 from auditor.yamlfile import Mapping, Sequence, Value
 
 # What a value may be, as bits: plain numbers, because enum flags cost more than the whole walk.
@@ -30,10 +30,16 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The keys of one mapping, and the shapes of those that are mappings themselves."""
+    """The keys of one mapping, the shapes of those that are mappings themselves, and of what lists and mappings hold.
+
+    `each`: key -> shape of its mappings (`ports: [{target: 80}]`, `networks: {front: {aliases: []}}`);
+    `texts`: keys whose lists hold nothing but texts.
+    """
 
     keys: dict[str, Kind]
     inner: dict[str, Shape] = field(default_factory=dict)
+    each: dict[str, Shape] = field(default_factory=dict)
+    texts: frozenset[str] = frozenset()
 
 
 def _shape(inner: dict[str, Shape] | None = None, **groups: str) -> Shape:
@@ -86,7 +92,27 @@ BUILD = _shape(
     any_scalar="provenance sbom",
 )
 LOGGING = _shape(text="driver", mapping="options")
-SERVICE = _shape(
+PORT = _shape(text="name mode host_ip protocol app_protocol", size="target published")
+MOUNT = _shape(
+    text="type source target consistency", flag="read_only", mapping="bind volume tmpfs image"
+)  # the options inside concern no fact that is kept
+EDGE = _shape(text="condition", flag="required restart")
+ATTACHMENT = _shape(
+    text="interface_name ipv4_address ipv6_address mac_address",
+    items="aliases link_local_ips",
+    size="priority gw_priority",
+    mapping="driver_opts",
+)
+GRANT = _shape(text="source target uid gid", size="mode")
+ENV_FILE = _shape(text="path format", flag="required")
+_TEXT_ITEMS = frozenset(
+    (
+        *("annotations", "cap_add", "cap_drop", "command", "device_cgroup_rules", "dns", "dns_opt", "dns_search"),
+        *("entrypoint", "environment", "external_links", "extra_hosts", "label_file", "labels", "links", "profiles"),
+        *("security_opt", "sysctls", "tmpfs", "volumes_from"),
+    )
+)
+_SERVICE = _shape(
     {"deploy": DEPLOY, "healthcheck": HEALTHCHECK, "build": BUILD, "logging": LOGGING},
     text="cgroup cgroup_parent container_name cpuset domainname hostname image ipc isolation mac_address network_mode "
     "platform pull_policy pull_refresh_after restart runtime stop_grace_period stop_signal user userns_mode uts "
@@ -104,7 +130,20 @@ SERVICE = _shape(
     mapping="blkio_config credential_spec logging provider storage_opt ulimits healthcheck",
     optional_mapping="deploy develop",
 )
-SERVICE.keys["build"] = _T | _M
+SERVICE = Shape(
+    _SERVICE.keys | {"build": _T | _M},
+    _SERVICE.inner,
+    each={
+        "ports": PORT,
+        "volumes": MOUNT,
+        "depends_on": EDGE,
+        "networks": ATTACHMENT,
+        "secrets": GRANT,
+        "configs": GRANT,
+        "env_file": ENV_FILE,
+    },
+    texts=_TEXT_ITEMS,
+)
 _RESOURCE = dict.fromkeys(("driver", "name"), _T) | {"driver_opts": _M, "external": _B | _T | _M, "labels": _PAIRS}
 NETWORK = Shape(
     _RESOURCE | {"ipam": _M} | dict.fromkeys(("attachable", "enable_ipv4", "enable_ipv6", "internal"), _FLAG)
@@ -129,29 +168,49 @@ def conform(value: Mapping, shape: Shape, faults: Faults, where: str, service: s
     keys = shape.keys
     for key, item in value.items():
         wanted = keys.get(key)
-        kept: Value = item
         if wanted is None:
             if key.startswith("x-"):
                 continue
-            faults.add(
-                f"unknown key `{key[:60]}` in {where}", value.lines[key], help=did_you_mean(key, keys), service=service
-            )
+            help = faults.near(key, keys)
+            faults.add(f"unknown key `{key[:60]}` in {where}", value.lines[key], help=help, service=service)
         elif not _KINDS.get(item.__class__, _M) & wanted and not _fits(item, wanted):
             _refuse(key, item, wanted, value.lines[key], faults, service)
         else:
-            inner = shape.inner.get(key)
-            if inner is None or not isinstance(item, Mapping):
-                continue
-            kept = conform(item, inner, faults, f"`{key}`", service)
-            if kept is item:
-                continue
-        if result is None:
-            result = Mapping(value, line=value.line, lines=value.lines)
-        if kept is item:
-            del result[key]
-        else:
-            result[key] = kept
+            if key in shape.texts and isinstance(item, Sequence):
+                _only_texts(key, item, faults, service)
+            kept = _conform_inner(key, item, shape, faults, service)
+            if kept is not item:
+                result = result or Mapping(value, line=value.line, lines=value.lines)
+                result[key] = kept
+            continue
+        result = result or Mapping(value, line=value.line, lines=value.lines)
+        del result[key]
     return value if result is None else result
+
+
+def _conform_inner(key: str, item: Value, shape: Shape, faults: Faults, service: str | None) -> Value:
+    inner = shape.inner.get(key)
+    if inner is not None and isinstance(item, Mapping):
+        return conform(item, inner, faults, f"`{key}`", service)
+    each = shape.each.get(key)
+    if each is None:
+        return item
+    if isinstance(item, Sequence):
+        kept = [conform(one, each, faults, f"`{key}`", service) if isinstance(one, Mapping) else one for one in item]
+        return item if all(map(is_, kept, item)) else Sequence(kept, line=item.line, lines=item.lines)
+    if isinstance(item, Mapping):
+        for name, one in item.items():
+            if isinstance(one, Mapping):
+                conform(one, each, faults, f"`{key}.{name[:60]}`", service)
+            elif one is not None:
+                faults.add(f"`{key}.{name[:60]}` is no mapping", item.lines[name], service=service)
+    return item
+
+
+def _only_texts(key: str, items: Sequence, faults: Faults, service: str | None) -> None:
+    for item, position in zip(items, items.lines, strict=True):
+        if not isinstance(item, str):
+            faults.add(f"an item of `{key}` is no text", position, service=service, help="put it into quotes")
 
 
 _KINDS: dict[type, Kind] = {

@@ -74,7 +74,10 @@ def canonical(service: dict[str, Any], root: Path) -> dict[str, Any]:
 
 
 def mounts(service: dict[str, Any], root: Path) -> list[tuple[str, str, str, bool]]:
-    found = []
+    tmpfs = service.get("tmpfs", [])
+    found = [
+        ("tmpfs", "None", path.partition(":")[0], False) for path in ([tmpfs] if isinstance(tmpfs, str) else tmpfs)
+    ]
     for mount in service.get("volumes", []):
         source = mount.get("source")
         if mount["type"] == "bind" and Path(source).is_relative_to(root):
