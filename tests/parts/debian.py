@@ -72,9 +72,10 @@ class Apt:
 
 
 def fetch(name: str, folder: Path) -> None:
-    """Unpack the bundle `name` into `folder`/`name`/tree and write a starter for each of its programs.
+    """Unpack the bundle `name` below `folder` and write a starter for each of its programs.
 
-    The starters stand in `folder`/`name`/bin. Raises FetchError; an unfinished folder is never left in place.
+    Its own folder there (`Bundle.folder`) has `tree` and, with the starters, `bin`. Raises FetchError; an
+    unfinished folder is never left in place.
     """
     work = folder / f".{name}.partial"
     shutil.rmtree(work, ignore_errors=True)
@@ -84,7 +85,7 @@ def fetch(name: str, folder: Path) -> None:
     for archive in archives:
         _run(["dpkg-deb", "-x", str(archive), str(work / "tree")], work)
     (work / "packages.txt").write_text("".join(f"{archive.name}\n" for archive in archives))
-    final = folder / name
+    final = folder / bundle.folder(name)
     shutil.rmtree(final, ignore_errors=True)
     work.rename(final)
     _write_starters(name, final)
@@ -173,26 +174,25 @@ exec unshare --mount --propagation private /bin/sh -c '
 """
 
 
+def libraries(tree: Path) -> list[str]:
+    """The folders of an unpacked tree that hold shared libraries."""
+    patterns = ("usr/lib/*-linux-*/**/*.so*", "lib/*-linux-*/**/*.so*")
+    return sorted({str(file.parent) for pattern in patterns for file in tree.glob(pattern)})
+
+
 def _environment(folder: Path) -> dict[str, tuple[str, str]]:
     """What the programs of an unpacked tree need: name -> (value, shell text that follows it)."""
     tree = folder / "tree"
-    libraries = sorted({str(file.parent) for file in tree.glob("usr/lib/*-linux-*/**/*.so*")} | _lib(tree))
-    if not libraries:
+    shared = libraries(tree)
+    if not shared:
         return {}
     folders = [folder / "bin", *(tree / part for part in ("usr/sbin", "usr/bin", "sbin", "bin"))]
-    found = {
-        "PATH": (":".join(map(str, folders)), ':"$PATH"'),
-        "LD_LIBRARY_PATH": (":".join(libraries), ""),
-    }
+    found = {"PATH": (":".join(map(str, folders)), ':"$PATH"'), "LD_LIBRARY_PATH": (":".join(shared), "")}
     for xtables in tree.glob("usr/lib/*/xtables"):
         found["XTABLES_LIBDIR"] = (str(xtables), "")
     if (tree / "usr/share/fonts").exists():
         found["FONTCONFIG_FILE"] = (str(_fonts(folder)), "")
     return found
-
-
-def _lib(tree: Path) -> set[str]:
-    return {str(file.parent) for file in tree.glob("lib/*-linux-*/*.so*")}
 
 
 def _fonts(folder: Path) -> Path:

@@ -28,7 +28,7 @@ import docker
 import docker.errors
 import requests
 
-from tests.parts.finder import cache_folder, find
+from tests.parts.finder import bundle_folder, cache_folder, find
 from tests.parts.process import Child, start, wait_until
 
 RUN = Path("/run/stack-auditor-tests")  # short: a socket's path has at most 107 bytes
@@ -75,7 +75,7 @@ class Engine:
         return subprocess.run(
             [self.docker_compose, *arguments],
             cwd=folder,
-            env=self.env | (env or {}),
+            env=self.env | dict(env or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -312,7 +312,7 @@ def _iptables() -> list[Callable[..., subprocess.CompletedProcess[str]]]:
 
         return run
 
-    places = [cache_folder() / "engine/bin", *map(Path, ("/usr/sbin", "/sbin"))]
+    places = [bundle_folder("engine") / "bin", *map(Path, ("/usr/sbin", "/sbin"))]
     found = {name: place / name for place in reversed(places) for name in IPTABLES if (place / name).exists()}
     return [bound(program) for program in found.values()]
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.parts import debian
-from tests.parts.wanted import PARTS, Part
+from tests.parts.wanted import BUNDLES, PARTS, Part
 
 
 def cache_folder() -> Path:
@@ -22,6 +22,11 @@ def cache_folder() -> Path:
     if named:
         return Path(named).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stack-auditor-parts"
+
+
+def bundle_folder(name: str) -> Path:
+    """Where the bundle `name` is, or would be, unpacked: `bin` has its programs, `tree` everything."""
+    return cache_folder() / BUNDLES[name].folder(name)
 
 
 @functools.cache
@@ -46,7 +51,7 @@ def present(name: str) -> Path | None:
     """The program `name` if it is on the machine already and new enough."""
     part = PARTS[name]
     places = [shutil.which(command) for command in part.commands]
-    places.append(str(cache_folder() / part.bundle / "bin" / name))
+    places.append(str(bundle_folder(part.bundle) / "bin" / name))
     return next((Path(place) for place in places if place and _suits(Path(place), part)), None)
 
 

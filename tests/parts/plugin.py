@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.parts import debian
 from tests.parts import engine as engines
-from tests.parts.finder import find, missing, version
+from tests.parts.finder import bundle_folder, find, missing, version
 from tests.parts.servers import Server, serving
 from tests.parts.wanted import PARTS
 
@@ -148,12 +149,22 @@ def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     sandbox = [] if os.geteuid() else ["--no-sandbox"]
-    with sync_playwright() as playwright:
+    with _driver_libraries(), sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=BROWSER_OPTIONS + sandbox)
         try:
             yield chromium
         finally:
             chromium.close()
+
+
+@contextlib.contextmanager
+def _driver_libraries() -> Iterator[None]:
+    """Let playwright's driver find the library that a bare Debian lacks."""
+    found = debian.libraries(bundle_folder("browser") / "tree")
+    with pytest.MonkeyPatch.context() as patch:
+        if found:
+            patch.setenv("LD_LIBRARY_PATH", ":".join(found))
+        yield
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 
@@ -27,6 +28,11 @@ class Bundle:
     packages: tuple[str, ...]
     newer: bool = False
 
+    def folder(self, name: str) -> str:
+        """What its folder in the cache is called: another choice of packages is another folder."""
+        digest = hashlib.sha256(repr(self).encode()).hexdigest()
+        return f"{name}-{digest[:8]}"
+
 
 BUNDLES = {
     "monitoring": Bundle(
@@ -41,7 +47,8 @@ BUNDLES = {
         newer=True,
     ),
     "engine": Bundle(("docker.io", "containerd", "runc", "iptables", "busybox", "redis-server")),
-    "browser": Bundle(("chromium", "fontconfig-config", "fonts-dejavu-core", "fonts-liberation")),
+    # libatomic1 is for playwright's driver.
+    "browser": Bundle(("chromium", "fontconfig-config", "fonts-dejavu-core", "fonts-liberation", "libatomic1")),
 }
 
 PARTS = {
