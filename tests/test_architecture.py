@@ -32,7 +32,7 @@ PURE_LAYERS = 4
 PURE_PARSERS = ("gather", "draft", "sources.code", "sources.components", "sources.documents", "sources.prometheus")
 IMPURE_MODULES = frozenset(
     {
-        "asyncio", "concurrent", "datetime.now", "docker", "fileinput", "ftplib", "glob", "http", "httpx", "io", "locale",
+        "asyncio", "concurrent", "docker", "fileinput", "ftplib", "glob", "http", "httpx", "io", "locale",
         "logging", "multiprocessing", "os", "pathlib", "platform", "psutil", "random", "secrets", "select", "selectors",
         "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "uuid",
     }

@@ -481,10 +481,11 @@ def referenced_not_deployed(project: Project, snapshot: Snapshot) -> Iterator[Pr
             f"{references[0].where} names host `{host}`, but nothing in `{environment}` provides it",
             places,
             tuple(
-                Evidence("compose", f"{r.where} names `{host}`", r.location.path, r.location.line) for r in references
+                Evidence("compose", f"{r.where} names `{r.address.host}`", r.location.path, r.location.line)
+                for r in references
             ),
             service=name,
-            key=host,
+            key=name,
             cause=missing(name),
         )
 

@@ -205,7 +205,7 @@ def phantom_target(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Pro
             f"job `{target.job}` scrapes {host}{port}, which nothing in `{environment}` provides",
             (target.location,),
             service=name if snapshot.entry(environment, name) else _prometheus_name(environment, snapshot),
-            key=host,
+            key=name,
             cause=missing(name),
         )
 
