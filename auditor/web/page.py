@@ -155,6 +155,7 @@ class View:
             blocks=blocks,
             verdicts=_verdicts(report),
             sources=_sources(report),
+            several=len({*report.environments, *(s.environment for s in report.sources if s.environment)}) > 1,
             alerts=sorted(report.alerts, key=_alert_order),
             waived=[item for item in report.findings if not is_open(item)],
             expires=report.taken_at.astimezone(UTC) + timedelta(seconds=2 * interval),
@@ -218,7 +219,7 @@ def _place(item: Any) -> str:
 
 
 def _blocks(report: Report, gaps: Sequence[Gap]) -> Iterator[Block]:
-    """The system's own findings first, then the services, the worst first."""
+    """The worst first; at the same severity the system's own findings before those of services."""
     since = {(gap.finding.environment, gap.finding.fingerprint): gap.opened for gap in gaps}
     found: dict[tuple[str | None, str | None], list[Entry]] = {}
     seen = set()
@@ -234,7 +235,7 @@ def _blocks(report: Report, gaps: Sequence[Gap]) -> Iterator[Block]:
     stops = {key: tuple(_stops(service)) for key, service in services.items()}
     keys = {*found, *(key for key, missing in stops.items() if missing)}
     worst = {key: min((_SEVERITIES[entry.finding.severity] for entry in found.get(key, ())), default=9) for key in keys}
-    ranked = sorted(keys, key=lambda key: (key[1] is not None, worst[key], str(key[0]), str(key[1])))
+    ranked = sorted(keys, key=lambda key: (worst[key], key[1] is not None, str(key[0]), str(key[1])))
     for number, key in enumerate(ranked, 1):
         entries = sorted(found.get(key, ()), key=lambda entry: _SEVERITIES[entry.finding.severity])
         service = services.get((key[0] or "", key[1] or ""))
