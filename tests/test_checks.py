@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 
 from auditor import registry
 from auditor.inventory import WaiverUse
-from auditor.model import Finding
+from auditor.model import Fault, Finding
 from auditor.registry import Check, explain
 from tests.projects import findings_of
 
@@ -92,3 +93,17 @@ def test_every_check_has_a_finding_case_and_a_clean_case() -> None:
 
 def test_every_case_file_has_a_check() -> None:
     assert {path.stem for path in CASES.iterdir()} == {item.id for item in CHECKS}
+
+
+def test_every_fault_that_a_parser_can_tell_has_its_check() -> None:
+    """Ids stand in the parsers as text; one that no check carries would vanish."""
+    root = Path(__file__).parent.parent / "auditor"
+    paths = [*root.glob("compose/*.py"), *root.glob("sources/**/*.py"), root / "catalogue.py", root / "gather.py"]
+    words = {text for path in paths for text in _FAULT_ID.findall(path.read_text())}
+    of_faults = {item.id for item in CHECKS if item.subject is Fault}
+    assert of_faults - words == set(), "checks that nothing would ever reach"
+    assert {word for word in words if word not in of_faults} <= _NO_FAULTS
+
+
+_FAULT_ID = re.compile(r'"((?:invalid|duplicate|unresolved|rule|unsupported|ignored|undefined|outside)-[a-z-]+)"')
+_NO_FAULTS: frozenset[str] = frozenset()
