@@ -25,6 +25,7 @@ from auditor.model import (
     Lifecycle,
     Listener,
     ListItem,
+    LiveTarget,
     Location,
     ProbeResult,
     Project,
@@ -95,6 +96,7 @@ class Snapshot:
     component_configs: tuple[ComponentConfig, ...] = ()
     probes: tuple[ProbeResult, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    live_targets: tuple[LiveTarget, ...] = ()
     absent_files: tuple[str, ...] = ()  # files that the catalogue names (runbooks) and the tree lacks
     faults: tuple[Fault, ...] = ()  # of files that belong to no environment's Compose model
     files: tuple[str, ...] = ()

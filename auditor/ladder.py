@@ -205,10 +205,33 @@ def judge_health(service: Service, snapshot: Snapshot) -> tuple[Verdict, tuple[s
 
 
 def _scraped(service: Service, snapshot: Snapshot) -> Step:
-    if missing := unknown(snapshot, "prometheus", service.environment):
-        return missing
+    """Live targets decide where a running Prometheus was asked; else what its configuration says."""
+    live = unknown(snapshot, "prometheus-api", service.environment)
+    written = unknown(snapshot, "prometheus", service.environment)
+    if live and live.reason != NOT_ASKED:
+        return live
+    if live and written:
+        return written
     if metrics_hosts(service, snapshot) is None:
         return Step(NOT_REQUIRED, "no metrics endpoint of it is known")
+    return _scraped_by_file(service, snapshot) if live else _scraped_now(service, snapshot)
+
+
+def _scraped_now(service: Service, snapshot: Snapshot) -> Step:
+    hosts = metrics_hosts(service, snapshot) or frozenset()
+    mine = [target for target in snapshot.live_targets if target.environment == service.environment]
+    found = [target for target in mine if reaches(target.address.host, hosts)]
+    up = next((target for target in found if target.up), None)
+    if up:
+        return Step(PROVED, None, _seen("prometheus-api", f"target {up.address.host} of job `{up.job}` is up"))
+    if any(target.up is None for target in found):
+        return Step(UNKNOWN, "Prometheus has not scraped it yet")
+    if found:
+        return Step(DISPROVED, f"its target is down: {found[0].error or 'no reason given'}")
+    return Step(DISPROVED, "no active target of Prometheus is it or its exporter")
+
+
+def _scraped_by_file(service: Service, snapshot: Snapshot) -> Step:
     targets = targets_of(service, snapshot)
     found = next((target for target in targets if _answered(target, service, snapshot)), None)
     if found:

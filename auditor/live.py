@@ -15,10 +15,12 @@ from auditor.model import (
     EnvironmentSpec,
     Lifecycle,
     Listener,
+    LiveTarget,
     ProbeResult,
     SourceState,
 )
 
+NAMES = ("docker", "processes", "prometheus-api", "alertmanager")
 DEADLINE = 9.0  # seconds for everything but probes: a frozen engine must not hold a gate longer
 
 
@@ -39,6 +41,7 @@ class LiveFacts:
     containers: list[Container] = field(default_factory=list)
     listeners: list[Listener] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    targets: list[LiveTarget] = field(default_factory=list)
     probes: list[ProbeResult] = field(default_factory=list)
     sources: list[SourceState] = field(default_factory=list)
 
@@ -48,6 +51,7 @@ class LiveFacts:
             Container: self.containers,
             Listener: self.listeners,
             Alert: self.alerts,
+            LiveTarget: self.targets,
         }
         for fact in facts:
             lists[type(fact)].append(fact)
@@ -57,6 +61,7 @@ def asks(
     judged: Sequence[EnvironmentSpec],
     *,
     docker: str | None,
+    prometheus: str | None,
     alertmanager: str | None,
     with_processes: Mapping[str, bool],
 ) -> list[Ask]:
@@ -70,8 +75,9 @@ def asks(
         local = any(address == "env" or address.startswith("unix:") for address in addresses)
         if local or with_processes.get(spec.name):
             wanted.append(Ask("processes", spec.name, "processes", _processes))
-        url = alertmanager or spec.alertmanager_url
-        if url:
+        if url := prometheus or spec.prometheus_url:
+            wanted.append(Ask("prometheus-api", spec.name, f"prometheus {url}", _prometheus(url)))
+        if url := alertmanager or spec.alertmanager_url:
             wanted.append(Ask("alertmanager", spec.name, f"alertmanager {url}", _alertmanager(url)))
     return wanted
 
@@ -89,6 +95,15 @@ def _processes(environment: str) -> Sequence[Listener]:
     from auditor.sources.processes import read_listeners
 
     return read_listeners(environment)
+
+
+def _prometheus(url: str) -> Callable[[str], Sequence[LiveTarget]]:
+    def read(environment: str) -> Sequence[LiveTarget]:
+        from auditor.sources.prometheus_api import read_targets
+
+        return read_targets(url, environment)
+
+    return read
 
 
 def _alertmanager(url: str) -> Callable[[str], Sequence[Alert]]:
@@ -115,10 +130,18 @@ def gather_live(wanted: Sequence[Ask], unasked: Sequence[EnvironmentSpec]) -> Li
         facts.sources.append(_collect(ask, futures[ask.key], facts, time.monotonic() - started))
     asked = {(ask.name.partition(":")[0], ask.environment) for ask in wanted}
     for spec in unasked:
-        for name in ("docker", "processes", "alertmanager"):
-            if (name, spec.name) not in asked:
-                facts.sources.append(SourceState(name, "not_asked", environment=spec.name))
+        facts.sources += [
+            SourceState(n, "not_asked", environment=spec.name) for n in NAMES if (n, spec.name) not in asked
+        ]
+        facts.sources += not_built(spec)
     return facts
+
+
+def not_built(spec: EnvironmentSpec) -> list[SourceState]:
+    """What the catalogue names and this version cannot read: said, so that nobody takes it for read."""
+    named = {"grafana": spec.grafana_url, "loki": spec.loki_url}
+    detail = "its address is not read by this version"
+    return [SourceState(name, "not_asked", detail, spec.name) for name, url in named.items() if url]
 
 
 def _timed(ask: Ask) -> tuple[Sequence[Any], float]:
@@ -141,7 +164,12 @@ def _collect(ask: Ask, future: Future[tuple[Sequence[Any], float]], facts: LiveF
     return SourceState(ask.name, "ok", _counted(ask.name, len(found)), ask.environment, duration)
 
 
-_NOUNS = {"docker": "containers", "processes": "listening ports", "alertmanager": "active alerts"}
+_NOUNS = {
+    "docker": "containers",
+    "processes": "listening ports",
+    "prometheus-api": "active targets",
+    "alertmanager": "active alerts",
+}
 
 
 def _counted(name: str, number: int) -> str:

@@ -530,6 +530,17 @@ class ScrapeJob:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveTarget:
+    """One active target of a running Prometheus. up: None before its first scrape."""
+
+    environment: str
+    job: str
+    address: Address
+    up: bool | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AlertRule:
     """One alerting rule."""
 

@@ -188,7 +188,7 @@ def _snapshot(
 
 
 def _unasked(judged: Sequence[EnvironmentSpec]) -> list[SourceState]:
-    names = ("docker", "processes", "alertmanager", "probes")
+    names = (*live.NAMES, "probes")
     return [SourceState(name, "not_asked", environment=spec.name) for spec in judged for name in names]
 
 
@@ -199,7 +199,13 @@ def _with_live(snapshot: Snapshot, judged: Sequence[EnvironmentSpec], settings: 
     processes = {
         spec.name: live.needs_processes([entry.lifecycle for entry in snapshot.entries(spec.name)]) for spec in judged
     }
-    wanted = live.asks(judged, docker=settings.docker, alertmanager=settings.alertmanager, with_processes=processes)
+    wanted = live.asks(
+        judged,
+        docker=settings.docker,
+        prometheus=settings.prometheus,
+        alertmanager=settings.alertmanager,
+        with_processes=processes,
+    )
     if wanted:
         say("asking " + ", ".join(dict.fromkeys(ask.name for ask in wanted)))
     found = live.gather_live(wanted, judged)
@@ -208,6 +214,7 @@ def _with_live(snapshot: Snapshot, judged: Sequence[EnvironmentSpec], settings: 
         containers=tuple(found.containers),
         listeners=tuple(found.listeners),
         alerts=tuple(found.alerts),
+        live_targets=tuple(found.targets),
         sources=(*snapshot.sources, *found.sources),
     )
     return _with_probes(snapshot, judged, settings, say)
