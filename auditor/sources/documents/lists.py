@@ -26,6 +26,7 @@ _NAMES_THEM = re.compile(
     r"(?i)\b(?:(?:micro-?)?services|containers"
     r"|service[ ](?:list|catalog(?:ue)?|inventory|overview|map|architecture|matrix|table|directory|ports?|urls?))\W*$"
 )
+_SENTENCE_BREAK = re.compile(r"(?<=[.!?])[ ]")
 _LEADS_ON = phrases(r"following | includ\w+ | consists? | contains? | compris\w+ | these | below | here | are")
 
 # An entry that says so of itself is not there, or not ours; the second kind only in a remark.
@@ -101,26 +102,30 @@ def lists(section: Section, words: frozenset[str], path: str) -> Iterator[Servic
     if section.excluded:
         return
     known = _Known(words)
-    lead: Paragraph | None = None
+    lead = ""
     for block in section.blocks:
         title = _title(section, lead)
-        if isinstance(block, List) and not (lead and EXCLUDED.search(lead.text)):
+        if isinstance(block, List) and not EXCLUDED.search(lead):
             yield from _list(block.items, title, block.line, known, path)
-        elif isinstance(block, Table) and not (lead and EXCLUDED.search(lead.text)):
+        elif isinstance(block, Table) and not EXCLUDED.search(lead):
             yield from _table(block, title, known, path)
-        lead = block if isinstance(block, Paragraph) and _leads(block) else None
+        lead = _lead(block) if isinstance(block, Paragraph) else ""
 
 
-def _leads(paragraph: Paragraph) -> bool:
-    return paragraph.bold or paragraph.text.endswith((":", ":."))
+def _lead(paragraph: Paragraph) -> str:
+    """The sentence that introduces what follows a paragraph: bold, or with a colon at its end; else nothing."""
+    if paragraph.bold:
+        return paragraph.text
+    last = _SENTENCE_BREAK.split(paragraph.text)[-1]
+    return last if last.endswith(":") else ""
 
 
-def _title(section: Section, lead: Paragraph | None) -> str:
+def _title(section: Section, lead: str) -> str:
     """What a list is called: the line before it where that speaks of services, else the heading where that leads on."""
-    if lead is None or (not _MENTIONS.search(lead.text) and _LEADS_ON.search(lead.text) and not lead.bold):
+    if not lead or (not _MENTIONS.search(lead) and _LEADS_ON.search(lead)):
         titles = [heading.text for heading in reversed(section.headings) if heading.level > 1]
         return next((title for title in titles if _MENTIONS.search(title)), section.title)
-    return lead.text
+    return lead
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +195,9 @@ def _chosen(entries: list[_Entry], title: str, known: _Known) -> list[_Entry]:
     matching = [entry for entry in entries if entry.known]
     share = len(matching) / len(entries)
     if not _MENTIONS.search(title):
-        whole = [entry for entry in matching if known.is_one(entry.name) or entry.ports]
-        return matching if len(entries) >= 3 and share >= 0.8 and len(whole) * 2 >= len(entries) else []
+        # No title says so: then nearly all of the entries must be nothing but a known name.
+        whole = [entry for entry in matching if known.is_one(entry.name)]
+        return whole if len(entries) >= 3 and len(whole) >= 0.8 * len(entries) else []
     named = [entry for entry in entries if entry.known or _is_name(entry.name)]
     if len(matching) >= 2 and share >= 0.5:
         return matching if _ALSO_OTHERS.search(title) else named

@@ -23,7 +23,7 @@ EXCLUDED = phrases(
     | errors? | faq | limitations? | debugging | adding | add | remove | removing | create | creating | contribute
     | contributing | contributors? | licen[cs]e | credits? | acknowledg\w+ | references? | links | contents | commands?
     | environment variables? | thresholds? | best practices? | scale | scaling | strateg(?:y|ies) | optimi[sz]ations?
-    | improvements? | opportunit(?:y|ies) | testing | tests
+    | improvements? | opportunit(?:y|ies) | testing | tests | benchmarks? | performance
     """
 )
 
