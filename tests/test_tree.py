@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -133,11 +134,28 @@ def test_the_limit_itself_is_read(root: Path) -> None:
         DiskTree(root, max_bytes=99).read("edge")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_permission_denied(root: Path) -> None:
-    (root / "README.md").chmod(0)
+@pytest.fixture
+def locked(root: Path) -> Iterator[Path]:
+    """The root with a file and a directory that nobody may read, seen by nobody: root itself reads everything."""
+    closed = (root / "README.md", root / "monitoring")
+    above = [place for place in (root, *root.parents) if place.stat().st_mode & 0o005 != 0o005]
+    modes = {place: place.stat().st_mode for place in (*closed, *above)}
+    for place in modes:
+        place.chmod(0 if place in closed else 0o755)
+    if os.getuid() == 0:
+        os.seteuid(65_534)
+    yield root
+    os.seteuid(os.getuid())
+    for place, mode in modes.items():
+        place.chmod(mode)
+
+
+def test_permission_denied(locked: Path) -> None:
+    tree = DiskTree(locked)
     with pytest.raises(EvidenceError, match="permission denied"):
-        DiskTree(root).read("README.md")
+        tree.read("README.md")
+    assert tree.glob("**/*.yml") == []
+    assert tree.unread == ["monitoring"]
 
 
 def test_exists(root: Path) -> None:
