@@ -106,12 +106,18 @@ class Snapshot:
     def source(self, name: str, environment: str | None = None) -> SourceState:
         """How reading the source `name` went: the worst of its parts, or not asked."""
         parts = [
-            state
-            for state in self.sources
-            if state.name.partition(":")[0] == name and state.environment in (None, environment)
+            *self._sources.get((name, None), ()),
+            *(self._sources.get((name, environment), ()) if environment else ()),
         ]
         order = ("failed", "stale", "ok", "not_asked")
         return min(parts, key=lambda state: order.index(state.state), default=SourceState(name, "not_asked"))
+
+    @cached_property
+    def _sources(self) -> Mapping[tuple[str, str | None], list[SourceState]]:
+        found: dict[tuple[str, str | None], list[SourceState]] = defaultdict(list)
+        for state in self.sources:
+            found[state.name.partition(":")[0], state.environment].append(state)
+        return found
 
     # --- services --------------------------------------------------------------------------------------------
 
@@ -301,14 +307,21 @@ class Snapshot:
 
     def of_kind(self, environment: str, kind: str) -> list[Service]:
         """The composed or running services whose component is of a kind (`log_store`, `log_shipper`, ...)."""
-        return [
-            service
-            for service in self.services
-            if service.environment == environment
-            and service.component
-            and service.component.kind == kind
-            and (service.definition or service.containers)
-        ]
+        return self._by_kind.get((environment, kind), [])
+
+    @cached_property
+    def _by_kind(self) -> Mapping[tuple[str, str], list[Service]]:
+        found: dict[tuple[str, str], list[Service]] = defaultdict(list)
+        for service in self.services:
+            if service.component and (service.definition or service.containers):
+                found[service.environment, service.component.kind].append(service)
+        return found
+
+    @cached_property
+    def entry_names(self) -> frozenset[str]:
+        """Every name and alias that the catalogue declares, in whatever environment."""
+        entries = self.catalogue.entries if self.catalogue else ()
+        return frozenset(name for entry in entries for name in (entry.name, *entry.aliases))
 
     def missing_name(self, environment: str, word: str) -> str:
         """What a missing host or component is called: its catalogue entry, else the component, else the word."""

@@ -123,11 +123,9 @@ def unknown_dependency(entry: Entry, snapshot: Snapshot) -> Iterator[Problem]:
         catalogue:
           services: {web: {depends_on: [database]}, database: {}}
     """
-    entries = snapshot.catalogue.entries if snapshot.catalogue else ()
-    known = {name for other in entries for name in (other.name, *other.aliases)}
     for name in entry.depends_on:
-        if name not in known:
-            hint = did_you_mean(name, known)
+        if name not in snapshot.entry_names:
+            hint = did_you_mean(name, snapshot.entry_names)
             yield Problem(
                 f"`{entry.name}` depends on `{name}`, which no entry declares" + (f" ({hint})" if hint else ""),
                 (entry.place("depends_on"),),
