@@ -24,9 +24,9 @@ from auditor.words import longest, normal
 # Words before "services" that say nothing about which of them are meant.
 _ANY = frozenset(
     {
-        "", "active", "all", "app", "application", "compose", "composed", "container", "containerised", "containerized",
-        "core", "deployed", "different", "distinct", "docker", "independent", "integrated", "main", "micro", "platform",
-        "production", "running", "separate", "service", "total",
+        "", "active", "all", "compose", "composed", "container", "containerised", "containerized", "deployed",
+        "different", "distinct", "docker", "independent", "integrated", "micro", "production", "running", "separate",
+        "service", "total",
     }
 )  # fmt: skip
 _ELSEWHERE = (Lifecycle.EXTERNAL, Lifecycle.PROCESS, Lifecycle.EMBEDDED)
