@@ -146,17 +146,28 @@ def _run(
 
 def _skip(check: Check, snapshot: Snapshot, environment: str | None) -> str | None:
     """Why a check cannot judge, or None. A subject without environment asks for the judged environments' sources."""
-    environments = [environment] if environment else snapshot.environments
-    for need in check.needs:
-        if need == "catalogue":
-            if snapshot.catalogue is None:
-                return "catalogue: not asked"
-            continue
-        states = [snapshot.source(need, name) for name in environments]
-        if not any(state.state == "ok" for state in states):
-            state = states[0] if states else SourceState(need, "not_asked")
-            return f"{need}: {'not asked' if state.state == 'not_asked' else state.detail or state.state}"
-    return None
+    environments = (environment,) if environment else snapshot.environments
+    unread = (_unread(need, snapshot, environments) for need in check.needs)
+    if reason := next(filter(None, unread), None):
+        return reason
+    reasons = [_unread(source, snapshot, environments) for source in check.either]
+    if not reasons or None in reasons:
+        return None
+    return next((reason for reason in reasons if reason and not reason.endswith(NOT_ASKED)), reasons[0])
+
+
+NOT_ASKED = "not asked"
+
+
+def _unread(source: str, snapshot: Snapshot, environments: Sequence[str]) -> str | None:
+    """Why a source says nothing of any of the environments, or None."""
+    if source == "catalogue":
+        return None if snapshot.catalogue else f"{source}: {NOT_ASKED}"
+    states = [snapshot.source(source, name) for name in environments] or [SourceState(source, "not_asked")]
+    if any(state.state == "ok" for state in states):
+        return None
+    state = states[0]
+    return f"{source}: {NOT_ASKED if state.state == 'not_asked' else state.detail or state.state}"
 
 
 def _stamp(check: Check, problem: Problem, subject: object, snapshot: Snapshot, policy: Policy) -> _Found:

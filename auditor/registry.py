@@ -60,11 +60,17 @@ class Check:
     doc: str
     options: Mapping[str, object] = field(default_factory=dict)
     run: Callable[..., Iterator[Problem]] = field(repr=False, default=lambda *_: iter(()))
+    either: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
         """The docstring's first line."""
         return self.doc.splitlines()[0]
+
+    @property
+    def looks_at(self) -> str:
+        """The sources that it needs, in words."""
+        return ", ".join((*self.needs, *([" or ".join(self.either)] if self.either else [])))
 
 
 S = TypeVar("S")
@@ -78,11 +84,13 @@ def check(
     *,
     fix: str,
     needs: tuple[str, ...] = (),
+    either: tuple[str, ...] = (),
     formerly: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Iterator[Problem]]], Callable[..., Iterator[Problem]]]:
     """Register a generator `(subject, snapshot, *, option=default)` as the check that its name spells.
 
     `needs` are the sources without which it would guess: where one of them failed the check is skipped with the reason.
+    Of those in `either` one is enough.
     """
 
     def register(run: Run) -> Run:
@@ -96,7 +104,7 @@ def check(
         }
         theme = run.__module__.rpartition(".")[2]
         doc = inspect.cleandoc(run.__doc__ or "")
-        _registered[name] = Check(name, theme, subject, severity, fix, needs, formerly, doc, options, run)
+        _registered[name] = Check(name, theme, subject, severity, fix, needs, formerly, doc, options, run, either)
         return run
 
     return register

@@ -94,6 +94,31 @@ def test_a_check_is_skipped_with_its_reason(
     assert report.complete is complete
 
 
+@pytest.mark.parametrize(
+    ("sources", "skipped"),
+    [
+        ({}, "docker: not asked"),
+        ({"docker": "ok"}, None),
+        ({"probes": "ok"}, None),
+        ({"docker": "failed", "probes": "ok"}, None),
+        ({"probes": "failed"}, "probes: made to fail"),
+        ({"docker": "failed"}, "docker: made to fail"),
+    ],
+)
+def test_one_of_several_sources_may_be_enough(sources: dict[str, str], skipped: str | None) -> None:
+    check = replace(made("needy", Problem("a")), either=("docker", "probes"))
+    assert tally(audit(WEB | {"sources": sources}, check), "needy")[2] == skipped
+
+
+def test_a_missing_shipper_is_said_once() -> None:
+    targets = {"scrape_configs": [{"job_name": "logs", "static_configs": [{"targets": ["promtail:9080"]}]}]}
+    planes = {"compose": {"services": {"loki": {"image": "grafana/loki:3.4.2"}}}, "prometheus": targets}
+    report = report_of(planes, "log-shipper-missing", "referenced-not-deployed", "phantom-target")
+    assert [(finding.check, finding.service) for finding in report.findings] == [
+        ("referenced-not-deployed", "promtail")
+    ]
+
+
 def test_a_check_without_subjects_is_skipped_where_it_could_not_look() -> None:
     nothing = {"catalogue": {"services": {"web": {}}}, "sources": {"docker": "failed"}}
     report = audit(nothing, made("needy", subject=Fault, needs=("docker",)))

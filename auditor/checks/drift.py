@@ -16,6 +16,7 @@ _ALIVE = frozenset({"running", "restarting", "paused"})
     Service,
     Severity.WARNING,
     fix="Correct the file that is wrong, then recreate the container.",
+    either=("compose", "docker"),
 )
 def image_drift(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     """The image that is declared, the one that is composed and the one that runs are not the same.

@@ -51,7 +51,12 @@ def _asked_by_docker(service: Service) -> bool:
     return any(container.health in ("healthy", "unhealthy", "starting") for container in service.containers)
 
 
-@check(Service, BY_CRITICALITY, fix="Look at the service's logs and at what its health check or probe asks.")
+@check(
+    Service,
+    BY_CRITICALITY,
+    fix="Look at the service's logs and at what its health check or probe asks.",
+    either=("docker", "probes"),
+)
 def unhealthy_service(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     """A service runs and does not work: Docker's health check or a probe says so.
 
@@ -78,7 +83,7 @@ def unhealthy_service(service: Service, snapshot: Snapshot) -> Iterator[Problem]
     yield Problem(
         f"`{service.name}` is unhealthy: {'; '.join(reasons)}",
         _places(service),
-        tuple(Evidence("health", reason) for reason in reasons),
+        tuple(Evidence("docker" if reason.startswith("container ") else "probes", reason) for reason in reasons),
         cause=stopped(service.name),
     )
 

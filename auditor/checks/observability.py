@@ -421,13 +421,22 @@ def log_shipper_missing(project: Project, snapshot: Snapshot) -> Iterator[Proble
     store = next((s for s in snapshot.of_kind(environment, "log_store") if _deployed(s, snapshot)), None)
     if store is None or _ships(environment, snapshot) or _most_ship_themselves(store, snapshot):
         return
-    declared = [s for s in _shippers(environment, snapshot) if s.entry]
+    name = _missing_shipper(environment, snapshot)
     yield Problem(
         f"`{store.name}` stores logs, but nothing in `{environment}` ships them there",
         (store.location,) if store.location else (),
-        service=declared[0].name if declared else store.name,
-        cause=missing(declared[0].name if declared else "log-shipper"),
+        service=name if snapshot.entry(environment, name) else store.name,
+        cause=missing(name),
     )
+
+
+def _missing_shipper(environment: str, snapshot: Snapshot) -> str:
+    """The shipper that is declared, else the one that a scrape job or a configuration file speaks of."""
+    declared = sorted(service.name for service in _shippers(environment, snapshot) if service.entry)
+    words = [target.address.host for target in snapshot.targets(environment)]
+    words += [config.component for config in snapshot.component_configs]
+    meant = (component for word in words if (component := snapshot.component(word)))
+    return next(iter(declared + sorted(c.key for c in meant if c.kind == "log_shipper")), "log-shipper")
 
 
 def _shippers(environment: str, snapshot: Snapshot) -> list[Service]:

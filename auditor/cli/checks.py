@@ -110,7 +110,7 @@ def _page(item: Check) -> str:
         f"Good:\n{_indented(text.good)}",
         f"Fix: {item.fix}",
         _options(item),
-        f"Needs: {', '.join(item.needs)}" if item.needs else "",
+        f"Needs: {item.looks_at}" if item.looks_at else "",
         f"Formerly: {', '.join(item.formerly)}" if item.formerly else "",
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
