@@ -6,7 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from auditor.model import RUNGS, Evidence, Finding, Report, RungState, ServiceReport, Severity, SourceState
+from auditor.model import (
+    RUNGS,
+    Evidence,
+    Finding,
+    Location,
+    Report,
+    Rung,
+    RungState,
+    ServiceReport,
+    Severity,
+    SourceState,
+)
 from exporters.escape import clean, encodable, fit, guard, width, wrap
 
 MINIMUM, MAXIMUM = 64, 132  # columns; wider lines read badly, narrower ones hold no matrix
@@ -22,14 +33,15 @@ _STATE_COLOUR = {
     RungState.NOT_REQUIRED: "dim",
 }
 _ORDER = {severity: place for place, severity in enumerate(Severity)}
+_MINOR = "x"  # disproved where it is not required
 _MEANINGS = {
     RungState.PROVED: "proved",
-    RungState.DISPROVED: "disproved",
+    RungState.DISPROVED: f"disproved ({_MINOR} where not required)",
     RungState.UNKNOWN: "unknown",
     RungState.NOT_REQUIRED: "not required",
 }
 _UNICODE = {RungState.PROVED: "✓", RungState.DISPROVED: "✗", RungState.UNKNOWN: "?", RungState.NOT_REQUIRED: "·"}
-_ASCII = {RungState.PROVED: "+", RungState.DISPROVED: "x", RungState.UNKNOWN: "?", RungState.NOT_REQUIRED: "."}
+_ASCII = {RungState.PROVED: "+", RungState.DISPROVED: "X", RungState.UNKNOWN: "?", RungState.NOT_REQUIRED: "."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,7 @@ class Look:
     verbose: bool = False
     encoding: str | None = None
     now: datetime | None = None
+    hints: bool = True
 
     def paint(self, text: str, *styles: str) -> str:
         """`text` in these styles, where colour is wanted."""
@@ -80,9 +93,10 @@ def render(
     verbose: bool = False,
     encoding: str | None = None,
     now: datetime | None = None,
+    hints: bool = True,
 ) -> str:
-    """The whole page. `now` adds how old the evidence is; every line ends with a newline."""
-    look = Look(colour, max(MINIMUM, min(width, MAXIMUM)), verbose, encoding, now)
+    """The whole page. `now` adds how old the evidence is, `hints` what to do next; every line ends with a newline."""
+    look = Look(colour, max(MINIMUM, min(width, MAXIMUM)), verbose, encoding, now, hints)
     parts = (_head, _sources, _ladder, _findings, _set_aside, _notes, _summary)
     blocks = [list(part(report, look)) for part in parts]
     text = "\n\n".join("\n".join(guard(line.rstrip()) for line in block) for block in blocks if block) + "\n"
@@ -121,9 +135,10 @@ _SOURCE_STATES = {
 def _sources(report: Report, look: Look) -> Iterator[str]:
     yield look.paint("Looked at", "bold")
     silent = [source for source in report.sources if source.state == "not_asked"]
-    for source in report.sources:
-        if source.state != "not_asked":
-            yield from _source(source, report, look)
+    asked = [source for source in report.sources if source.state != "not_asked"]
+    column = min(max([14, *(width(_source_name(source, report)) for source in asked)]), 26)
+    for source in asked:
+        yield from _source(source, report, column, look)
     if silent:
         label = look.paint(f"  {look.symbols[RungState.NOT_REQUIRED]} not asked  ", "dim")
         text = wrap(", ".join(dict.fromkeys(_source_name(source, report) for source in silent)), look.width - 15)
@@ -136,11 +151,12 @@ def _sources(report: Report, look: Look) -> Iterator[str]:
 
 def _source_name(source: SourceState, report: Report) -> str:
     name = clean(source.name, 60)
-    several = len(report.environments) > 1 and source.environment
-    return f"{name} ({clean(source.environment or '', 60)})" if several else name
+    if source.environment is None or report.environments == (source.environment,):
+        return name
+    return f"{name} ({clean(source.environment, 60)})"
 
 
-def _source(source: SourceState, report: Report, look: Look) -> Iterator[str]:
+def _source(source: SourceState, report: Report, column: int, look: Look) -> Iterator[str]:
     state, word = _SOURCE_STATES.get(source.state, (RungState.UNKNOWN, source.state))
     symbol = look.paint(look.symbols[state], _STATE_COLOUR[state])
     name = _source_name(source, report)
@@ -148,9 +164,9 @@ def _source(source: SourceState, report: Report, look: Look) -> Iterator[str]:
     text = clean(said if source.state == "ok" or said.startswith(word) else f"{word}: {said}")
     if source.taken_at and (report.taken_at - source.taken_at).total_seconds() >= 60:
         text += f" ({_age(source.taken_at, report.taken_at)[2:]})"
-    first, *more = wrap(text, look.width - 20)
-    yield f"  {symbol} {fit(name, max(14, width(name)))}  {first}"
-    yield from (" " * 20 + line for line in more)
+    first, *more = wrap(text, look.width - column - 6)
+    yield f"  {symbol} {fit(name, column, look.ellipsis)}  {first}"
+    yield from (" " * (column + 6) + line for line in more)
 
 
 # --- the ladder -------------------------------------------------------------------------------------------------
@@ -184,19 +200,19 @@ def _ladder(report: Report, look: Look) -> Iterator[str]:
         services = [service for service in report.services if service.environment == environment]
         if place:
             yield ""
-        yield from _matrix(services, environment if len(report.environments) > 1 else None, look)
+        yield from _matrix(services, environment, report, look)
     yield ""
     yield from _legend(report, look)
 
 
-def _matrix(services: Sequence[ServiceReport], environment: str | None, look: Look) -> Iterator[str]:
+def _matrix(services: Sequence[ServiceReport], environment: str, report: Report, look: Look) -> Iterator[str]:
     longest = max((width(clean(service.name)) for service in services), default=0)
     grid = _ROOMY if look.width >= _ROOMY.width + longest + 4 else _NARROW
     column = min(longest, look.width - grid.width - 4)
-    title = f"Evidence ladder{look.dot}{clean(environment, 60)}" if environment else "Evidence ladder"
+    title = f"Evidence ladder{look.dot}{clean(environment, 60)}" if len(report.environments) > 1 else "Evidence ladder"
     yield look.paint(title, "bold")
     yield from _heads(" " * (2 + column + 2), grid, look)
-    for category, group in _by_category(services):
+    for category, group in _by_category(services, judged=not _unasked(report, "catalogue")):
         yield look.paint(category, "cyan")
         for service in group:
             yield f"  {fit(clean(service.name), column, look.ellipsis)}  {_cells(service, grid, look)}"
@@ -212,17 +228,23 @@ def _heads(indent: str, grid: _Grid, look: Look) -> Iterator[str]:
 def _cells(service: ServiceReport, grid: _Grid, look: Look) -> str:
     cells = []
     for place, name in enumerate(RUNGS):
-        rung = service.rungs.get(name)
-        state = rung.state if rung else RungState.UNKNOWN
         room = min(grid.step, grid.coverage - place * grid.step)
-        cells.append(look.paint(look.symbols[state], _STATE_COLOUR[state]) + " " * (room - 1))
+        cells.append(_cell(service.rungs.get(name), look) + " " * (room - 1))
     return f"{''.join(cells)}{percent(service.coverage):>{len(_COVERAGE)}}"
 
 
-def _by_category(services: Sequence[ServiceReport]) -> list[tuple[str, list[ServiceReport]]]:
+def _cell(rung: Rung | None, look: Look) -> str:
+    state = rung.state if rung else RungState.UNKNOWN
+    if rung and state is RungState.DISPROVED and not rung.required:
+        return look.paint(_MINOR, "dim")
+    return look.paint(look.symbols[state], _STATE_COLOUR[state])
+
+
+def _by_category(services: Sequence[ServiceReport], *, judged: bool) -> list[tuple[str, list[ServiceReport]]]:
+    """Services under their category; `judged`: there is a catalogue in which they could have been declared."""
     groups: dict[str, list[ServiceReport]] = {}
     for service in services:
-        label = service.category or ("uncategorized" if service.declared else "not declared")
+        label = service.category or ("not declared" if judged and not service.declared else "uncategorized")
         groups.setdefault(clean(label, 60), []).append(service)
     return list(groups.items())
 
@@ -254,6 +276,8 @@ def _findings(report: Report, look: Look) -> Iterator[str]:
     yield look.paint("Findings", "bold")
     open_ones = [finding for finding in report.findings if not finding.waiver and not finding.baselined]
     loud = [finding for finding in open_ones if look.verbose or finding.severity is not Severity.INFO]
+    if not loud:
+        yield f"  {_nothing(report, open_ones)}"
     for title, group in _by_service(loud, report):
         yield ""
         yield look.paint(_ruled(title, look), "bold")
@@ -265,8 +289,15 @@ def _findings(report: Report, look: Look) -> Iterator[str]:
         yield look.paint("Also noticed", "bold") + look.paint("  (info; in full with -v)", "dim")
         for finding in quiet:
             yield from _brief(finding, look)
-    if not open_ones:
-        yield "  none" if report.complete else "  none in what could be read"
+
+
+def _nothing(report: Report, notices: Sequence[Finding]) -> str:
+    """What an empty list means: less than all is well, where something was not read or was accepted."""
+    if not report.complete:
+        return "none in what could be read"
+    if notices:
+        return "none of warning or above"
+    return "none but what is accepted" if report.findings else "none: what was looked at agrees"
 
 
 def _by_service(findings: Iterable[Finding], report: Report) -> list[tuple[str, list[Finding]]]:
@@ -299,11 +330,19 @@ def _finding(finding: Finding, look: Look) -> Iterator[str]:
     yield f"  {look.paint(f'{finding.severity:<8}', _SEVERITY_COLOUR[finding.severity])}  {clean(finding.check)}"
     room = look.width - len(_INDENT)
     yield from (_INDENT + look.paint(line, "bold") for line in wrap(clean(finding.message), room))
-    yield from (f"{_INDENT}{look.paint('-->', 'cyan')} {clean(str(place))}" for place in finding.locations)
+    yield from (f"{_INDENT}{look.paint('-->', 'cyan')} {clean(str(place))}" for place in _places(finding))
     yield from _evidence(finding, look)
     first, *more = wrap(clean(finding.fix), room - 5)
     yield f"{_INDENT}{look.paint('fix:', 'green')} {first}"
     yield from (f"{_INDENT}     {line}" for line in more)
+
+
+def _places(finding: Finding) -> Iterator[Location]:
+    """The primary location, and those of the others that no evidence names anyway."""
+    named = {(item.path, item.line) for item in finding.evidence}
+    for number, place in enumerate(finding.locations):
+        if number == 0 or (place.path, place.line) not in named:
+            yield place
 
 
 def _evidence(finding: Finding, look: Look) -> Iterator[str]:
@@ -432,7 +471,7 @@ def shortfalls(report: Report, fail_on: Severity, min_coverage: float | None) ->
 
 
 def _next(report: Report, look: Look) -> Iterator[str]:
-    hints = list(_hints(report))
+    hints = list(_hints(report)) if look.hints else []
     if not hints:
         return
     room = max(len(command) for command, _ in hints)
@@ -447,10 +486,17 @@ def _hints(report: Report) -> Iterator[tuple[str, str]]:
     worst = min(open_ones, key=lambda finding: _ORDER[finding.severity], default=None)
     if worst:
         yield f"auditor explain {clean(worst.check)}", "why it matters, with an example"
-    if any(source.name.partition(":")[0] == "docker" and source.state == "not_asked" for source in report.sources):
+    if _unasked(report, "docker"):
         yield "auditor audit --docker env", "proves what runs, on a Docker Engine"
-    if open_ones:
+    if _unasked(report, "catalogue"):
+        yield "auditor init", "writes a catalogue, so that what is missing can be told"
+    elif open_ones:
         yield "auditor gate", "the same with an exit code, for CI"
+
+
+def _unasked(report: Report, name: str) -> bool:
+    states = [source.state for source in report.sources if source.name.partition(":")[0] == name]
+    return bool(states) and set(states) == {"not_asked"}
 
 
 def percent(ratio: float | None) -> str:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import pty
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import termios
 import time
 from importlib import import_module
 from pathlib import Path
+from urllib.request import urlopen
 
 import click
 import pytest
 
-from auditor.cli import options
+from auditor.cli import options, output
 from auditor.cli.commands import COMMANDS
 from auditor.cli.commands import auditor as command_line
 from tests.goldens import UPDATE
+from tests.hostile import HOSTILE
+from tests.parts.engine import Engine
 from tests.scripts import Script, auditor, environment
 
 SCRIPTS = sorted((Path(__file__).parent / "cli").glob("*.txt"))
@@ -82,6 +91,43 @@ def test_flags_become_settings_and_what_was_not_given_stays_out(monkeypatch: pyt
     assert (settings.compose_files, settings.admit, settings.docker) == (("a.yml",), ("TAG",), "env")
 
 
+# --- hostile text, from file to terminal -------------------------------------------------------------------------
+
+
+def yaml_quoted(text: str) -> str:
+    """A double-quoted YAML scalar of any text; lone surrogates, which no file can hold, left out."""
+    text = re.sub("[\ud800-\udfff]", "", text)[:5000] or "empty"
+    return '"' + "".join(f"\\U{ord(c):08x}" if not c.isprintable() or c in '"\\' else c for c in text) + '"'
+
+
+@pytest.fixture(scope="module")
+def hostile_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose every free text attacks: images, titles, categories, owners, tiers, waivers' reasons."""
+    place = tmp_path_factory.mktemp("hostile")
+    words = [yaml_quoted(word) for word in HOSTILE]
+    composed = "".join(f"  s{n}: {{image: {word}, labels: {{x: {word}}}}}\n" for n, word in enumerate(words))
+    waiver = "{{check: no-memory-limit, reason: {0}, owner: {0}, until: 2999-01-01}}"
+    entry = "{{title: {0}, category: {0}, owner: {0}, runbook: {0}, waivers: [" + waiver + "]}}"
+    entries = "".join(f"  s{n}: {entry.format(word)}\n  gone{n}: {{title: {word}}}\n" for n, word in enumerate(words))
+    (place / "compose.yaml").write_text(f"services:\n{composed}", encoding="utf-8")
+    (place / "catalogue.yaml").write_text(f"services:\n{entries}", encoding="utf-8")
+    return place
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["audit --select all -v", "audit --format json", "gate --select all", "status", "status --format json"],
+)
+def test_hostile_files_give_harmless_output(hostile_project: Path, arguments: str) -> None:
+    done = auditor(*arguments.split(), cwd=hostile_project)
+    assert done.returncode in (0, 1), done.stderr
+    assert "\\u202e" in done.stdout, "the texts are there, made visible"
+    for line in (done.stdout + done.stderr).split("\n"):
+        assert line.isprintable(), repr(line)
+        assert not line.lstrip().startswith("::")
+        assert "##[" not in line
+
+
 # --- output that cannot be written -------------------------------------------------------------------------------
 
 
@@ -130,6 +176,112 @@ def test_a_narrow_encoding_prints_all_the_same(tmp_path: Path) -> None:
     done = auditor("checks", cwd=tmp_path, PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C")
     assert done.returncode == 0
     assert done.stdout.isascii()
+
+
+# --- on a terminal -----------------------------------------------------------------------------------------------
+
+
+def on_terminal(tmp_path: Path, *arguments: str, **variables: str) -> str:
+    """What a terminal of 100 columns is sent by a command that ended well."""
+    front, back = pty.openpty()
+    fcntl.ioctl(back, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "-m", "auditor", *arguments],
+        cwd=tmp_path, env=environment({"TERM": "xterm", **variables}), stdin=back, stdout=back, stderr=back,
+    ) as child:  # fmt: skip
+        os.close(back)
+        seen = b""
+        with contextlib.suppress(OSError):  # the end of a terminal is an error
+            while piece := os.read(front, 65536):
+                seen += piece
+        os.close(front)
+    assert child.returncode == 0, seen
+    return seen.decode()
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_colour_is_for_terminals_that_want_it(tmp_path: Path, variables: dict[str, str], coloured: bool) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: 'web:1'}}\n")
+    assert ("\x1b[32m" in on_terminal(tmp_path, "audit", "-f", "compose.yaml", **variables)) is coloured
+
+
+def test_quick_work_shows_no_progress_and_slow_work_does(capsys: pytest.CaptureFixture[str]) -> None:
+    line = output._Line(after=0.1)
+    line.show("reading files")
+    assert capsys.readouterr().err == ""
+    time.sleep(0.4)
+    assert capsys.readouterr().err == "\r\x1b[Kreading files ..."
+    line.show("asking docker\x1b[31m")
+    line.close()
+    line.show("late")
+    assert capsys.readouterr().err == "\r\x1b[Kasking docker\\x1b[31m ...\r\x1b[K"
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_nobody_watches_a_pipe(quiet: bool) -> None:
+    with output.progress(quiet=quiet) as tell:
+        assert tell is None
+
+
+# --- the demo ----------------------------------------------------------------------------------------------------
+
+
+def test_the_demo_finds_what_the_example_lacks(tmp_path: Path) -> None:
+    done = auditor("demo", "--no-serve", cwd=tmp_path, TMPDIR=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "README claims 25+ services, unified composes 16 (gap of 9)" in done.stdout
+    missing = ("puppeteer", "mailhog", "alertmanager", "promtail", "nginx", "minio", "slack-notifications",
+               "node-exporter", "redis-exporter", "postgres-exporter")  # fmt: skip
+    assert [name for name in missing if f"── {name} ─" not in done.stdout] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demo_keeps_a_copy_where_one_is_wanted(tmp_path: Path) -> None:
+    assert auditor("demo", "--no-serve", "--dir", "copy", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "copy" / "catalogue.yaml").is_file()
+    again = auditor("demo", "--no-serve", "--dir", "copy", cwd=tmp_path)
+    assert (again.returncode, again.stderr.split("\n")[0]) == (2, "error: `copy` exists already")
+
+
+def test_the_demo_serves_its_page_on_a_free_port(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        child = subprocess.Popen(
+            [sys.executable, "-m", "auditor", "demo", "--port", str(taken.getsockname()[1])],
+            cwd=tmp_path, env=environment({"TMPDIR": str(tmp_path)}),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert child.stdout is not None
+            url = next(found[0] for line in child.stdout if (found := re.search(r"http://127\S+/", line)))
+            assert str(taken.getsockname()[1]) not in url
+            assert "puppeteer" in fetched(url, "puppeteer")
+        finally:
+            child.send_signal(signal.SIGTERM)
+            child.communicate(timeout=30)
+    assert child.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def fetched(url: str, word: str) -> str:
+    """The page, once it holds `word`: the first scan takes a moment."""
+    for _ in range(200):
+        with contextlib.suppress(OSError), urlopen(url, timeout=5) as answer:  # noqa: S310  loopback
+            page = str(answer.read().decode())
+            if word in page:
+                return page
+        time.sleep(0.1)
+    raise AssertionError(f"no `{word}` at {url}")
+
+
+@pytest.mark.engine
+def test_the_live_demo_says_what_its_stand_ins_do(tmp_path: Path, engine: Engine) -> None:
+    done = auditor("demo", "--live", "--no-serve", cwd=tmp_path, DOCKER_HOST=engine.address, TMPDIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    for check in ("composed-not-running", "unhealthy-service", "running-not-declared"):
+        assert len(re.findall(rf"^  \w+ +{check}$", done.stdout, re.MULTILINE)) == 1
+    assert engine.client.containers.list(all=True, filters={"label": "auditor.demo=1"}) == []
 
 
 # --- ends that nobody wishes for ---------------------------------------------------------------------------------

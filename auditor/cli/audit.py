@@ -146,12 +146,12 @@ def _write_baseline(report: Report, path: str) -> None:
     output.write_file(path, policy.write_baseline(report))
 
 
-def show(report: Report, form: str, path: str | None, *, verbose: bool) -> None:
+def show(report: Report, form: str, path: str | None, *, verbose: bool, hints: bool = True) -> None:
     """The report in one format, to a file or to standard output."""
-    output.write(_render(report, form, path, verbose=verbose), path)
+    output.write(_render(report, form, path, verbose=verbose, hints=hints), path)
 
 
-def _render(report: Report, form: str, path: str | None, *, verbose: bool) -> str:
+def _render(report: Report, form: str, path: str | None, *, verbose: bool, hints: bool) -> str:
     if form == "json":
         from exporters import report_json
 
@@ -161,7 +161,7 @@ def _render(report: Report, form: str, path: str | None, *, verbose: bool) -> st
     from exporters import text
 
     look = output.plain() if path else output.look()
-    return text.render(report, verbose=verbose, now=datetime.now(UTC), **look)
+    return text.render(report, verbose=verbose, hints=hints, now=datetime.now(UTC), **look)
 
 
 def explain_incomplete(report: Report) -> int:

@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 
 _PORT = 8642
 _EXPLANATION = """\
-What you see: Auterity is an example. Its README claims 25+ services, its catalogue declares them, and its Compose file
-has 16. Each row of the matrix is a service, each column a rung that evidence can prove or disprove; each finding names
-the line that shows it. Nothing was asked but files.
+What you see: Auterity is an example. Its README claims 25+ services and its
+catalogue declares them, but its Compose file has 16. Each row of the matrix is a
+service, each column a rung that evidence proves or disproves; each finding names
+the line that shows it. Nothing but files was asked.
+
+  auditor explain declared-not-composed   why a finding matters, with an example
+  auditor demo --dir auterity             keeps a copy to look at and to mend
+  auditor init                            in your project: writes a catalogue from its Compose files
 """
 _LIVE_EXPLANATION = """\
-What you see: stand-in containers play Auterity on your Docker Engine. One was left out, one reports itself unhealthy,
-one was started by hand beside them: the findings say so. They are removed when this ends.
+What you see: stand-in containers play Auterity on your Docker Engine. One was
+left out, one says that it is unhealthy, one was started by hand beside them; the
+findings say so. They are removed when this ends.
 """
 
 
@@ -103,7 +109,7 @@ def _audit(place: Path, *, live: bool, verbose: bool) -> int:
     from auditor.cli.audit import explain_incomplete, show
 
     report = scan.scan(_settings(place, live=live))
-    show(report, "text", None, verbose=verbose)
+    show(report, "text", None, verbose=verbose, hints=False)
     output.write(f"\n{_LIVE_EXPLANATION if live else _EXPLANATION}")
     return explain_incomplete(report)
 

