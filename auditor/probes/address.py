@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 IP = IPv4Address | IPv6Address
@@ -56,7 +57,9 @@ async def resolve(host: str, port: int) -> list[str]:
     The caller connects to one of these and to nothing else, so the name cannot change its meaning in between.
     """
     found = _literal(host) or await _looked_up(host, port)
-    allowed = [address for address in found if not refused(_parsed(address))]
+    allowed = [address for address in found if not refused(ip_address(address))]
+    if not found:
+        raise Unreachable(f"`{host}` does not resolve here")
     if not allowed:
         raise Unreachable(f"`{found[0]}` is a link-local or metadata address: it is never probed")
     return allowed
@@ -67,10 +70,6 @@ def _literal(host: str) -> list[str]:
         return [str(ip_address(host))]
     except ValueError:
         return []
-
-
-def _parsed(address: str) -> IP:
-    return ip_address(address)
 
 
 async def _looked_up(host: str, port: int) -> list[str]:
@@ -94,7 +93,7 @@ async def _looked_up(host: str, port: int) -> list[str]:
             addresses = list(dict.fromkeys(str(item[4][0]) for item in found))
         except (OSError, UnicodeError, ValueError):
             failure = Unreachable(f"`{host}` does not resolve here")
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the round is over, its loop closed
             loop.call_soon_threadsafe(settle, addresses, failure)
 
     threading.Thread(target=work, name="probe-resolver", daemon=True).start()

@@ -10,6 +10,7 @@ from functools import lru_cache
 import httpx
 
 from auditor.probes.address import resolve
+from auditor.probes.network import Transport
 from auditor.probes.plan import PORTS
 
 
@@ -60,7 +61,9 @@ async def _exchange(call: Call, address: str) -> Reply:
     # A client that is shared keeps dead slots after each cancelled request, and then finds healthy targets dead.
     # Connected is the address that was checked; the name goes into `Host` and into TLS.
     async with (
-        httpx.AsyncClient(verify=_trust(), trust_env=False, follow_redirects=False, timeout=call.timeout) as client,
+        httpx.AsyncClient(
+            transport=Transport(_trust()), trust_env=False, follow_redirects=False, timeout=call.timeout
+        ) as client,
         client.stream(
             call.method,
             f"{call.scheme}://{_bracketed(address)}:{call.port}{call.path}",
