@@ -198,7 +198,7 @@ def judge_health(service: Service, snapshot: Snapshot) -> tuple[Verdict, tuple[s
         lifecycle=Lifecycle.ONESHOT if snapshot.runs_once(service) else service.lifecycle,
         containers=service.containers,
         probes=snapshot.probes_of(service),
-        listeners=listeners if heard else None,
+        listeners=listeners if heard and ports else None,
         engine_state=snapshot.source("docker", service.environment).state,
         wanted=service.definition.replicas if service.definition else 1,
     )
