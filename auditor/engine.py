@@ -122,12 +122,12 @@ def _run(
     options = policy.options.get(check.id, {})
     found: list[_Found] = []
     passed = failed = 0
-    skipped: list[str] = []
+    skips: dict[str | None, str | None] = {}
     for subject in subjects:
         environment = getattr(subject, "environment", None)
-        reason = _skip(check, snapshot, environment)
-        if reason:
-            skipped.append(reason)
+        if environment not in skips:
+            skips[environment] = _skip(check, snapshot, environment)
+        if skips[environment]:
             continue
         try:
             problems = list(check.run(subject, snapshot, **options))
@@ -137,7 +137,7 @@ def _run(
         passed += not problems
         failed += bool(problems)
         found += [_stamp(check, problem, subject, snapshot, policy) for problem in problems]
-    why = next(iter(skipped), None) if not passed and not failed else None
+    why = next(filter(None, skips.values()), None) if not passed and not failed else None
     if not subjects:
         why = next((r for name in snapshot.environments if (r := _skip(check, snapshot, name))), None)
     tallies[check.id] = CheckTally(check.id, passed, failed, skipped=why)

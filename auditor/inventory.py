@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import TypeAlias, TypeVar
 
 from auditor import knowledge
 from auditor.model import (
@@ -347,6 +348,22 @@ class Snapshot:
                 for job in config.jobs:
                     yield from job.targets
 
+    def targets_at(self, environment: str, hosts: Iterable[str]) -> tuple[ScrapeTarget, ...]:
+        """The static scrape targets on any of the hosts, one followed by a network's name included, in file order."""
+        return _picked(self._targets_by_host, environment, hosts)
+
+    def live_targets_at(self, environment: str, hosts: Iterable[str]) -> tuple[LiveTarget, ...]:
+        """The active targets of the running Prometheus on any of the hosts."""
+        return _picked(self._live_targets_by_host, environment, hosts)
+
+    @cached_property
+    def _targets_by_host(self) -> _ByHost[ScrapeTarget]:
+        return _by_host(target for name in self.environments for target in self.targets(name))
+
+    @cached_property
+    def _live_targets_by_host(self) -> _ByHost[LiveTarget]:
+        return _by_host(self.live_targets)
+
     def prometheus_of(self, environment: str) -> PrometheusConfig | None:
         """The environment's Prometheus configuration."""
         return next((config for config in self.prometheus if config.environment == environment), None)
@@ -460,6 +477,25 @@ class Snapshot:
         of_projects = (f for p in self.projects if p.environment in self.environments for f in p.faults)
         of_prometheus = (f for p in self.prometheus if p.environment in self.environments for f in p.faults)
         return (*of_projects, *of_prometheus, *self.faults)
+
+
+_Target = TypeVar("_Target", ScrapeTarget, LiveTarget)
+_ByHost: TypeAlias = Mapping[tuple[str, str], list[tuple[int, _Target]]]  # (environment, host) -> place and target
+
+
+def _by_host(targets: Iterable[_Target]) -> _ByHost[_Target]:
+    found: dict[tuple[str, str], list[tuple[int, _Target]]] = defaultdict(list)
+    for place, target in enumerate(targets):
+        host = target.address.host
+        found[target.environment, host].append((place, target))
+        if host.count(".") == 1:  # `service.network`
+            found[target.environment, host.partition(".")[0]].append((place, target))
+    return found
+
+
+def _picked(index: _ByHost[_Target], environment: str, hosts: Iterable[str]) -> tuple[_Target, ...]:
+    found = {place: target for host in hosts for place, target in index.get((environment, host), ())}
+    return tuple(found[place] for place in sorted(found))
 
 
 def _own_words(service: Service) -> Iterator[str]:

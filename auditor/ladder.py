@@ -201,6 +201,20 @@ def judge_health(service: Service, snapshot: Snapshot) -> tuple[Verdict, tuple[s
         listeners=listeners if heard and ports else None,
         engine_state=snapshot.source("docker", service.environment).state,
         wanted=service.definition.replicas if service.definition else 1,
+        targets_up=_own_targets_up(service, snapshot),
+    )
+
+
+def _own_targets_up(service: Service, snapshot: Snapshot) -> tuple[str, ...]:
+    """Its own targets that Prometheus reads now. An exporter that answers proves the exporter, not its service."""
+    if snapshot.source("prometheus-api", service.environment).state != "ok":
+        return ()
+    hosts = frozenset(hosts_of(service))
+    mine = (target for target in snapshot.live_targets if target.environment == service.environment)
+    return tuple(
+        f"{target.address.host}:{target.address.port}" if target.address.port else target.address.host
+        for target in mine
+        if target.up and reaches(target.address.host, hosts)
     )
 
 
@@ -218,9 +232,7 @@ def _scraped(service: Service, snapshot: Snapshot) -> Step:
 
 
 def _scraped_now(service: Service, snapshot: Snapshot) -> Step:
-    hosts = metrics_hosts(service, snapshot) or frozenset()
-    mine = [target for target in snapshot.live_targets if target.environment == service.environment]
-    found = [target for target in mine if reaches(target.address.host, hosts)]
+    found = snapshot.live_targets_at(service.environment, metrics_hosts(service, snapshot) or ())
     up = next((target for target in found if target.up), None)
     if up:
         return Step(PROVED, None, _seen("prometheus-api", f"target {up.address.host} of job `{up.job}` is up"))
@@ -249,20 +261,17 @@ def _scraped_by_file(service: Service, snapshot: Snapshot) -> Step:
 
 def targets_of(service: Service, snapshot: Snapshot) -> tuple[ScrapeTarget, ...]:
     """The static targets that are meant to read its metrics, whether or not anything answers there."""
-    hosts = metrics_hosts(service, snapshot) or frozenset()
-    return tuple(
-        target
-        for target in snapshot.targets(service.environment)
-        if reaches(target.address.host, hosts) or _on_host(target, service)
-    )
+    found = snapshot.targets_at(service.environment, metrics_hosts(service, snapshot) or ())
+    if service.lifecycle is not Lifecycle.PROCESS:
+        return found
+    on_host = snapshot.targets_at(service.environment, sorted(LOCAL_HOSTS | HOST_MACHINE))
+    return found + tuple(target for target in on_host if _on_host(target, service))
 
 
 def _on_host(target: ScrapeTarget, service: Service) -> bool:
-    """Whether a target is a host process: the host machine at the port of its metrics."""
+    """Whether a target on the host machine has the port of a process's metrics."""
     metrics = service.entry.metrics if service.entry else None
-    if service.lifecycle is not Lifecycle.PROCESS or metrics is None or metrics.port is None:
-        return False
-    return target.address.port == metrics.port and target.address.host in LOCAL_HOSTS | HOST_MACHINE
+    return metrics is not None and metrics.port is not None and target.address.port == metrics.port
 
 
 def _answered(target: ScrapeTarget, service: Service, snapshot: Snapshot) -> bool:
@@ -308,11 +317,6 @@ def hosts_of(service: Service) -> set[str]:
     if service.component and service.component.key == "prometheus":
         names.update({"localhost", "127.0.0.1"})  # it scrapes itself there
     return names
-
-
-def reaches(host: str, names: frozenset[str]) -> bool:
-    """Whether a target's host is one of `names`, possibly followed by a network's name."""
-    return host in names or (host.count(".") == 1 and host.partition(".")[0] in names)
 
 
 def _logged(service: Service, snapshot: Snapshot) -> Step:

@@ -141,6 +141,8 @@ def not_scraped(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     endpoint = _endpoint(service, snapshot)
     if endpoint is None or ladder.targets_of(service, snapshot) or any(job.discovery for job in config.jobs):
         return
+    if snapshot.live_targets_at(service.environment, ladder.metrics_hosts(service, snapshot) or ()):
+        return
     here = service.definition or service.containers or service.lifecycle is not Lifecycle.DAEMON
     yield Problem(
         f"no job in `{config.path}` scrapes `{service.name}`",
