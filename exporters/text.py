@@ -346,12 +346,13 @@ def _places(finding: Finding) -> Iterator[Location]:
 
 
 def _evidence(finding: Finding, look: Look) -> Iterator[str]:
-    shown = finding.evidence if look.verbose else finding.evidence[:EVIDENCE_LINES]
+    telling = [item for item in finding.evidence if item.path or item.text not in finding.message]
+    shown = telling if look.verbose else telling[:EVIDENCE_LINES]
     for item in shown:
         first, *more = wrap(_evidence_text(item), look.width - len(_INDENT) - 2)
         yield _INDENT + look.paint(f"| {first}", "dim")
         yield from (_INDENT + look.paint(f"|   {line}", "dim") for line in more)
-    left = len(finding.evidence) - len(shown)
+    left = len(telling) - len(shown)
     if left:
         yield _INDENT + look.paint(f"| and {left} more (with -v)", "dim")
 

@@ -21,9 +21,10 @@ from urllib.request import urlopen
 import click
 import pytest
 
-from auditor.cli import options, output
+from auditor.cli import options, output, shell
 from auditor.cli.commands import COMMANDS
 from auditor.cli.commands import auditor as command_line
+from exporters import report_json, text
 from tests.goldens import UPDATE
 from tests.hostile import HOSTILE
 from tests.parts.engine import Engine
@@ -285,6 +286,67 @@ def test_the_live_demo_says_what_its_stand_ins_do(tmp_path: Path, engine: Engine
 
 
 # --- ends that nobody wishes for ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clean project as the current directory."""
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: 'web:1'}}\n")
+    (tmp_path / "catalogue.yaml").write_text("services: {web: {}}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AUDITOR_STATE_DIR", str(tmp_path))
+    return tmp_path
+
+
+CLEAN = ["gate", "--select", "declared-not-composed"]
+
+
+def test_the_project_that_the_next_tests_break_is_clean(shop: Path) -> None:
+    assert shell.run(CLEAN) == 0
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), MemoryError(), RecursionError(), OSError(28, "full"), SystemExit(0)])
+@pytest.mark.parametrize(
+    "stage", ["scan.gather_files", "scan.gather", "scan.judge", "engine.audit", "policy.build", "policy.gate"]
+)
+def test_a_gate_that_breaks_is_never_green(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stage: str, error: BaseException
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(f"auditor.{stage}", broken)
+    assert shell.run(CLEAN) == 3
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.parametrize("words", [[], ["--format", "json"]])
+def test_a_report_that_cannot_be_rendered_is_never_green(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    for module in (report_json, text):
+        monkeypatch.setattr(module, "render", lambda *_, **__: 1 / 0)
+    assert shell.run([*CLEAN, *words]) == 3
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_crash_that_cannot_be_recorded_is_told_all_the_same(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("auditor.engine.audit", lambda *_: 1 / 0)
+    monkeypatch.setattr("tempfile.mkstemp", lambda **_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    assert shell.run(CLEAN) == 3
+    assert "the details could not be written: no space left on device" in capsys.readouterr().err
+
+
+def test_the_same_evidence_gives_the_same_bytes(shop: Path) -> None:
+    assert auditor("snapshot", "--output", "s.json", cwd=shop).returncode == 0
+    runs = [
+        auditor("audit", "--snapshot", "s.json", "--select", "all", "--format", "json", cwd=shop, PYTHONHASHSEED=seed)
+        for seed in ("0", "1", "2", "3")
+    ]
+    assert len({run.stdout for run in runs}) == 1
+    assert len(runs[0].stdout) > 1000
 
 
 CRASH = """

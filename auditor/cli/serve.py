@@ -60,4 +60,7 @@ def run(settings: Settings) -> int:
         serve_forever(settings)
     except (KeyboardInterrupt, Terminated):
         return 0  # how a server is meant to end
+    except SystemExit as end:
+        if end.code not in (0, None):
+            raise
     return 0

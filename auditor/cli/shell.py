@@ -44,7 +44,7 @@ def _command(arguments: Sequence[str]) -> int:
         return _print(_usage(error))
     except (KeyboardInterrupt, click.exceptions.Abort):
         return _say("error: interrupted")
-    except SystemExit as stop:  # click's own way out of a broken pipe, and of shell completion
+    except SystemExit as stop:
         return _stopped(stop)
     except OSError as error:
         return _output_fault(error) if error.errno in _OUTPUT_FAULTS and not error.filename else _crash(error)
@@ -64,9 +64,12 @@ def _deliver(code: int) -> int:
 
 
 def _stopped(stop: SystemExit) -> int:
-    if stop.code == 1 and "_AUDITOR_COMPLETE" not in os.environ:
+    """An end from within: shell completion means it; else click gave up on a pipe, or some code had no right to it."""
+    if "_AUDITOR_COMPLETE" in os.environ:
+        return stop.code if isinstance(stop.code, int) else 0
+    if stop.code == 1 and isinstance(stop.__context__, BrokenPipeError | None):
         return _output_fault(BrokenPipeError(errno.EPIPE, "broken pipe"))
-    return stop.code if isinstance(stop.code, int) else 0
+    return _say("error: the run ended before its result")
 
 
 @contextlib.contextmanager
