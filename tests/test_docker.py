@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socketserver import ThreadingMixIn, UnixStreamServer
+from socketserver import TCPServer, ThreadingMixIn, UnixStreamServer
 from typing import Any
 
 import pytest
@@ -489,3 +491,69 @@ def test_no_file_or_thread_is_left(path: Path) -> None:
         time.sleep(0.2)
         assert len(list(Path("/proc/self/fd").iterdir())) <= files + 5
         assert threading.active_count() <= threads + 12  # the engine's own, one a connection
+
+
+# --- TLS -------------------------------------------------------------------------------------------------------
+
+
+class TlsEngine(ThreadingMixIn, TCPServer):
+    daemon_threads = True
+
+    def __init__(self, folder: Path) -> None:
+        self.asked: list[str] = []
+        self.ids = IDS
+        self.answer: Answer = lambda _: False
+        super().__init__(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+        context.load_verify_locations(folder / "ca.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that is refused is no fault."""
+
+
+def certificates(folder: Path) -> Path:
+    """One self-signed certificate that is authority, server and client at once."""
+    folder.mkdir()
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += [
+        "-keyout",
+        str(folder / "key.pem"),
+        "-out",
+        str(folder / "cert.pem"),
+        "-days",
+        "2",
+        "-subj",
+        "/CN=engine",
+    ]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1"]
+    try:
+        subprocess.run(command, check=True, capture_output=True, timeout=30)
+    except FileNotFoundError:
+        pytest.skip("needs openssl")
+    (folder / "ca.pem").write_bytes((folder / "cert.pem").read_bytes())
+    return folder
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_tls_with_client_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool) -> None:
+    ours = certificates(tmp_path / "ours")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(ours if trusted else certificates(tmp_path / "others")))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
+    with TlsEngine(ours) as engine:
+        threading.Thread(target=engine.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        address = f"https://127.0.0.1:{engine.server_address[1]}"
+        if trusted:
+            assert len(read_containers(address, "prod")) == 5
+        else:
+            with pytest.raises(EvidenceError, match="TLS failed"):
+                read_containers(address, "prod")
+        engine.shutdown()
+
+
+def test_tls_without_certificates_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    with pytest.raises(EvidenceError, match="cannot be read"):
+        read_containers("tcp://127.0.0.1:2376", "prod")
