@@ -27,6 +27,7 @@ class Facts:
     engine_state: str = "not_asked"
     wanted: int = 1
     restarts_before: Mapping[str, int] = field(default_factory=dict)  # container id -> restarts at the scan before
+    targets_up: tuple[str, ...] = ()
 
     @property
     def contained(self) -> bool:
@@ -63,12 +64,14 @@ def verdict(
     engine_state: str = "not_asked",
     wanted: int = 1,
     restarts_before: Mapping[str, int] | None = None,
+    targets_up: Sequence[str] = (),
 ) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict of one service and the reasons that it stands on: the first row of `TABLE` that holds.
 
     engine_state: "ok" (an empty `containers` means that there are none), "failed" or "stale" (containers then say
     nothing), "not_asked". restarts_before: container id -> restarts at the scan before. `listeners` are those
-    on the service's own ports, None where host processes were not read. An embedded service is judged by its host's
+    on the service's own ports, None where host processes were not read. targets_up: its own targets (no exporter's)
+    that a running Prometheus reads now. An embedded service is judged by its host's
     facts. Several containers: all bad = the worst, some bad or missing = degraded.
     """
     facts = Facts(
@@ -79,6 +82,7 @@ def verdict(
         engine_state=engine_state,
         wanted=wanted,
         restarts_before=restarts_before or {},
+        targets_up=tuple(targets_up),
     )
     return next((row.verdict, tuple(reasons)) for row in TABLE if (reasons := row.holds(facts)))
 
@@ -146,7 +150,8 @@ def _all_bad(facts: Facts, worst: Verdict) -> list[str]:
 
 def _blind(facts: Facts) -> list[str]:
     needed = facts.lifecycle not in (Lifecycle.EXTERNAL, Lifecycle.PROCESS)
-    if needed and facts.engine_state not in ("ok", "not_asked") and not facts.failed and not facts.answered:
+    spoken = facts.failed or facts.answered or facts.targets_up
+    if needed and facts.engine_state not in ("ok", "not_asked") and not spoken:
         return ["the engine could not be read, and nothing else speaks for the service"]
     return []
 
@@ -182,7 +187,8 @@ def _degraded(facts: Facts) -> list[str]:
 
 def _healthy(facts: Facts) -> list[str]:
     reasons = [reason for found, reason in _judged(facts) if found is Verdict.HEALTHY]
-    return reasons + [_probe_reason(probe) for probe in facts.answered]
+    reasons += [_probe_reason(probe) for probe in facts.answered]
+    return reasons + [f"Prometheus reads its target {target}" for target in facts.targets_up]
 
 
 def _missing(facts: Facts) -> list[str]:
@@ -219,11 +225,15 @@ def _unproved(facts: Facts) -> list[str]:
 
 
 TABLE = (
-    Row(Verdict.UNKNOWN, "the engine was asked and could not be read, and no probe speaks", _blind),
+    Row(Verdict.UNKNOWN, "the engine was asked and could not be read, and no probe or target speaks", _blind),
     Row(Verdict.STOPPED, "nothing of it runs; a run that ended with 0 is healthy instead", _stopped),
     Row(Verdict.STARTING, "Docker health is starting, and no container is bad", _starting),
     Row(Verdict.UNHEALTHY, "every container is unhealthy or stopped, or every probe that decided failed", _unhealthy),
     Row(Verdict.DEGRADED, "a container is bad or missing, a probe failed or was slow, restarts grow", _degraded),
-    Row(Verdict.HEALTHY, "a positive proof: Docker healthy, a probe answered, the last run exited 0", _healthy),
+    Row(
+        Verdict.HEALTHY,
+        "a positive proof: Docker healthy, a probe answered, its target is up, the last run exited 0",
+        _healthy,
+    ),
     Row(Verdict.UNKNOWN, "none of these: it may run, nothing proves that it works", _unproved),
 )

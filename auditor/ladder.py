@@ -209,13 +209,8 @@ def _own_targets_up(service: Service, snapshot: Snapshot) -> tuple[str, ...]:
     """Its own targets that Prometheus reads now. An exporter that answers proves the exporter, not its service."""
     if snapshot.source("prometheus-api", service.environment).state != "ok":
         return ()
-    hosts = frozenset(hosts_of(service))
-    mine = (target for target in snapshot.live_targets if target.environment == service.environment)
-    return tuple(
-        f"{target.address.host}:{target.address.port}" if target.address.port else target.address.host
-        for target in mine
-        if target.up and reaches(target.address.host, hosts)
-    )
+    found = snapshot.live_targets_at(service.environment, hosts_of(service))
+    return tuple(_host_port(target) for target in found if target.up)
 
 
 def _scraped(service: Service, snapshot: Snapshot) -> Step:
@@ -278,7 +273,7 @@ def _answered(target: ScrapeTarget, service: Service, snapshot: Snapshot) -> boo
     return service.lifecycle is Lifecycle.EXTERNAL or snapshot.provided(service.environment, target.address.host)
 
 
-def _host_port(target: ScrapeTarget) -> str:
+def _host_port(target: ScrapeTarget | LiveTarget) -> str:
     return f"{target.address.host}:{target.address.port}" if target.address.port else target.address.host
 
 

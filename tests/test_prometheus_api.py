@@ -11,7 +11,7 @@ import respx
 
 from auditor.errors import EvidenceError
 from auditor.inventory import Service, Snapshot
-from auditor.ladder import climb
+from auditor.ladder import climb, judge_health
 from auditor.model import Address, Component, Definition, LiveTarget, Location, Metrics, SourceState
 from auditor.sources.prometheus_api import read_targets
 
@@ -100,3 +100,16 @@ scrape_configs:
     assert found["itself"].up is True
     assert found["nobody"].up is False
     assert "refused" in str(found["nobody"].error)
+
+
+def test_a_target_of_its_own_that_is_up_proves_health_and_an_exporters_does_not() -> None:
+    web = Definition("web", "main", Location("compose.yaml", 2), image="web:1")
+    targets = (LiveTarget("main", "shop", Address("web", 8080), True), LiveTarget("main", "x", Address("exp", 1), True))
+    for target, expected in zip(targets, ("healthy", "unknown"), strict=True):
+        snapshot = Snapshot(
+            datetime(2026, 3, 1, tzinfo=UTC),
+            ("main",),
+            sources=(SourceState("prometheus-api", "ok", environment="main"),),
+            live_targets=(target,),
+        )
+        assert judge_health(Service("web", "main", definition=web), snapshot)[0] == expected
