@@ -13,6 +13,7 @@ from auditor.model import (
     Criticality,
     Evidence,
     Lifecycle,
+    LiveTarget,
     Location,
     Rung,
     RungState,
