@@ -82,6 +82,13 @@ def test_help_and_an_offline_gate_import_nothing_heavy(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("words", [[], ["build"]])
+def test_no_command_shows_what_there_is(words: list[str], tmp_path: Path) -> None:
+    done = auditor(*words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"{' '.join(['Usage: auditor', *words])} [OPTIONS] COMMAND")
+
+
 def test_every_command_is_built() -> None:
     assert all(hasattr(import_module(f"auditor.cli.{module}"), name) for name, (module, _) in COMMANDS.items())
 

@@ -35,9 +35,12 @@ def _json(found: list[Check]) -> str:
 
 
 def _document(item: Check) -> dict[str, Any]:
+    from auditor.policy import PROFILES
+
     return {
         "id": item.id,
         "theme": item.theme,
+        "profiles": [name for name, belongs in PROFILES.items() if belongs(item)],
         "severity": _severity(item),
         "summary": item.summary,
         "fix": item.fix,
@@ -71,7 +74,15 @@ def _list(found: list[Check]) -> str:
             first, *more = wrap(item.summary, max(30, columns - room - 20))
             lines.append(f"  {item.id:<{room}}  {_severity(item):<14}  {first}")
             lines += [f"{'':<{room + 20}}{line}" for line in more]
-    return "\n".join([*lines, "", "by criticality: critical on a critical service, else warning"]) + "\n"
+    lines += ["", "by criticality: critical on a critical service, else warning", _profiles()]
+    return "\n".join(lines) + "\n"
+
+
+def _profiles() -> str:
+    from auditor.policy import DEFAULT_PROFILE, PROFILES
+
+    names = [f"{name} (default)" if name == DEFAULT_PROFILE else name for name in PROFILES]
+    return f"profiles for --select: {', '.join(names)}"
 
 
 @click.command(

@@ -40,6 +40,9 @@ def _command(arguments: Sequence[str]) -> int:
             code = auditor.main(list(arguments), prog_name="auditor", standalone_mode=False)
     except AuditorError as error:
         return _print(error)
+    except click.exceptions.NoArgsIsHelpError as error:
+        _say(error.format_message())
+        return 2
     except click.ClickException as error:
         return _print(_usage(error))
     except (KeyboardInterrupt, click.exceptions.Abort):
