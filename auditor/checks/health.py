@@ -82,16 +82,19 @@ def unhealthy_service(service: Service, snapshot: Snapshot) -> Iterator[Problem]
         return
     yield Problem(
         f"`{service.name}` is unhealthy: {'; '.join(reasons)}",
-        _places(service),
+        _places(service, snapshot),
         tuple(Evidence("docker" if reason.startswith("container ") else "probes", reason) for reason in reasons),
         cause=stopped(service.name),
     )
 
 
-def _places(service: Service) -> tuple[Location, ...]:
+def _places(service: Service, snapshot: Snapshot) -> tuple[Location, ...]:
+    """Where the questions stand that were answered badly: probes in the catalogue, a health check in Compose."""
+    failed = any(probe.outcome == "failure" for probe in snapshot.probes_of(service))
+    places = [service.entry.place("probes")] if failed and service.entry else []
     if service.definition:
-        return (service.definition.place("healthcheck"),)
-    return (service.location,) if service.location else ()
+        places.append(service.definition.place("healthcheck"))
+    return tuple(places) or ((service.location,) if service.location else ())
 
 
 @check(
