@@ -274,7 +274,7 @@ def test_the_packed_form_is_one_gzip_stream(site: Site) -> None:
     body = site.scan().app.watch.latest.document
     assert body is not None
     assert body.packed is not None
-    assert gzip.decompress(body.packed) == body.content
+    assert gzip.decompress(body.packed.body) == body.content
 
 
 @pytest.mark.parametrize("path", COMMON)
@@ -685,3 +685,15 @@ def test_requests_do_not_read_or_render(site: Site, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(site.app.watch._view, "overview", never)
     for path in COMMON:
         assert site.get(path).status_code == 200
+
+
+def test_a_crash_is_a_problem_without_details(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError("SECRET")
+
+    monkeypatch.setattr("exporters.status_json.document", crash)
+    site.app.watch.latest = replace(site.app.watch.latest, report=report())
+    answer = site.get("/services/status?status=healthy")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert "SECRET" not in answer.text
+    assert "content-security-policy" in answer.headers

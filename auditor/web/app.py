@@ -6,21 +6,23 @@ import base64
 import binascii
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import auditor
 from auditor.errors import AuditorError, UsageError
 from auditor.model import Severity
 from auditor.settings import Settings
 from auditor.store import Store, StoreError, default_url
-from auditor.web.answers import HTML, JSON, Body, body, refuse, respond
+from auditor.web.answers import FOR_EVER, HTML, JSON, Body, body, refuse, respond
 from auditor.web.guard import Guard, access
 from auditor.web.page import View, view
 from auditor.web.watch import Gap, Latest, Scan, Watch
@@ -31,9 +33,41 @@ Words = Annotated[list[str] | None, Query()]
 
 
 class App(FastAPI):
-    """The application with its watch."""
+    """The application with its watch: every request passes the guard, and common ones need no routing."""
 
     watch: Watch
+    front: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Outside of everything that FastAPI adds: the headers are on the answer to a crash, too.
+        await self.front(scope, receive, send)
+
+
+class Common:
+    """Answers the addresses that are asked again and again with the bytes that are ready; all else goes on."""
+
+    _BODIES: Mapping[str, Callable[[Latest], Body | None]] = {
+        "/": lambda latest: latest.page,
+        "/services/status": lambda latest: latest.status,
+        "/api/services/status": lambda latest: latest.status,
+        "/api/reports/latest": lambda latest: latest.document,
+        "/metrics": lambda latest: latest.metrics,
+    }
+
+    def __init__(self, app: ASGIApp, watch: Watch) -> None:
+        self._app = app
+        self._watch = watch
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "GET" and not scope["query_string"]:
+            choose = self._BODIES.get(scope["path"])
+            answer = choose(self._watch.current()) if choose else None
+            if answer is not None:
+                ready = respond(answer, Headers(scope=scope))
+                await send({"type": "http.response.start", "status": ready.status_code, "headers": ready.raw_headers})
+                await send({"type": "http.response.body", "body": ready.body})
+                return
+        await self._app(scope, receive, send)
 
 
 def create_app(settings: Settings, *, scan: Scan | None = None) -> App:
@@ -59,11 +93,11 @@ def create_app(settings: Settings, *, scan: Scan | None = None) -> App:
         lifespan=lifespan,
     )
     app.watch = watch
+    app.front = Guard(Common(super(App, app).__call__, watch), access(settings))
     _errors(app)
     _health(app, watch)
     _api(app, watch)
     _pages(app, watch, view())
-    app.add_middleware(Guard, access=access(settings))
     return app
 
 
@@ -116,7 +150,7 @@ def _errors(app: FastAPI) -> None:
 def _or_wait(answer: Body | None, latest: Latest, request: Request) -> Response:
     """The answer, or 503 while no scan has succeeded yet."""
     if answer is not None:
-        return respond(answer, request)
+        return respond(answer, request.headers)
     return refuse(503, latest.stale or "the first scan has not ended yet", {"retry-after": "1"})
 
 
@@ -173,7 +207,7 @@ def _api(app: FastAPI, watch: Watch) -> None:
             status=_words(status),
             fields=_words(fields),
         )
-        return respond(body(report_json.dumps(chosen), JSON), request)
+        return respond(body(report_json.dumps(chosen), JSON), request.headers)
 
     @app.get("/api/reports/latest", tags=["reports"])
     async def latest_report(request: Request) -> Response:
@@ -202,7 +236,7 @@ def _api(app: FastAPI, watch: Watch) -> None:
         following = _encode(_rank(rest[limit - 1])) if len(rest) > limit else None
         items = [_gap(gap) for gap in rest[:limit]]
         content = {"items": items, "next": following, "stale": latest.stale}
-        return respond(body(report_json.dumps(content), JSON), request)
+        return respond(body(report_json.dumps(content), JSON), request.headers)
 
     @app.get("/api/alerts", tags=["alerts"])
     async def alerts(request: Request) -> Response:
@@ -212,11 +246,13 @@ def _api(app: FastAPI, watch: Watch) -> None:
             return _or_wait(None, latest, request)
         items = [report_json.alert(item) for item in latest.report.alerts]
         content = {"items": items, "next": None, "stale": latest.stale}
-        return respond(body(report_json.dumps(content), JSON), request)
+        return respond(body(report_json.dumps(content), JSON), request.headers)
 
 
 def _pages(app: FastAPI, watch: Watch, view: View) -> None:
-    assets = {name: body(content, view.media_type(name)) for name, content in view.static.items()}
+    kinds = {name: view.media_type(name) for name in view.static}
+    assets = {name: body(content, kinds[name]) for name, content in view.static.items()}
+    versions = {view.asset(name): body(content, kinds[name], FOR_EVER) for name, content in view.static.items()}
     checks: dict[str, Body] = {}
 
     @app.get("/", include_in_schema=False)
@@ -228,8 +264,8 @@ def _pages(app: FastAPI, watch: Watch, view: View) -> None:
     async def static(name: str, request: Request) -> Response:
         if name not in assets:
             raise HTTPException(404)
-        cache = "public, max-age=31536000, immutable" if request.query_params.get("v") else "no-cache"
-        return respond(assets[name], request, cache=cache)
+        address = f"{request.url.path}?{request.url.query}"
+        return respond(versions.get(address, assets[name]), request.headers)
 
     @app.get("/checks/{check}", include_in_schema=False)
     async def explanation(check: str, request: Request) -> Response:
@@ -239,7 +275,7 @@ def _pages(app: FastAPI, watch: Watch, view: View) -> None:
             if check not in registered():
                 raise HTTPException(404, "no such check")
             checks[check] = body(view.check(registered()[check]), HTML)
-        return respond(checks[check], request)
+        return respond(checks[check], request.headers)
 
 
 def _words(values: list[str] | None) -> list[str]:

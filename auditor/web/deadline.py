@@ -11,22 +11,29 @@ HEAD_BYTES = 64 * 1024  # of one request's line and headers
 
 
 class DeadlineProtocol(HttpToolsProtocol):
-    """Closes a connection whose request does not end in time, headers and body together, or has too large a head."""
+    """Closes a connection whose request does not end in time, headers and body together, or has too large a head.
 
-    _deadline: asyncio.TimerHandle | None = None
+    One timer a connection looks now and then; a timer a request would cost more than the request.
+    """
+
+    _due: float | None = None  # when the request that is arriving has to be there
+    _timer: asyncio.TimerHandle | None = None
     _head: int | None = None  # bytes of the head so far; None outside of one
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._arm()
+        self._due = self.loop.time() + REQUEST_SECONDS
+        self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
-            self._arm()  # line ends before a request begin no message, but stop uvicorn's timer for idle connections
+        if self._due is None and (self.cycle is None or self.cycle.response_complete):
+            # Line ends before a request begin no message, but they stop uvicorn's timer for idle connections.
+            self._due = self.loop.time() + REQUEST_SECONDS
         super().data_received(data)
         if self._head is not None:
             self._head += len(data)
@@ -36,26 +43,20 @@ class DeadlineProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head = 0
-        self._arm()
+        if self._due is None:
+            self._due = self.loop.time() + REQUEST_SECONDS
 
     def on_headers_complete(self) -> None:
         self._head = None
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._disarm()
+        self._due = None
         super().on_message_complete()
 
-    def _arm(self) -> None:
-        self._disarm()
-        self._deadline = self.loop.call_later(REQUEST_SECONDS, self._expire)
-
-    def _disarm(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _expire(self) -> None:
-        self._deadline = None
-        if not self.transport.is_closing():
-            self.transport.abort()
+    def _look(self) -> None:
+        if self._due is not None and self.loop.time() >= self._due:
+            if not self.transport.is_closing():
+                self.transport.abort()
+            return
+        self._timer = self.loop.call_later(REQUEST_SECONDS / 4, self._look)
