@@ -41,8 +41,8 @@ services:
   hungry:
     image: busybox:test
     command: ["sh", "-c", "tail /dev/zero"]
-    mem_limit: 16m
-    memswap_limit: 16m
+    mem_limit: 48m
+    memswap_limit: 48m
   stopped_by_hand: {{image: "busybox:test", command: "sh -c 'trap \\"exit 143\\" TERM; sleep 1000 & wait'"}}
 """
 OVERRIDE = 'services: {swapped: {image: "busybox:other"}}\n'
@@ -55,7 +55,8 @@ def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     engine.import_busybox("busybox:other", ['CMD ["sleep", "2000000"]'])
     (folder / "compose.yaml").write_text(COMPOSE)
     (folder / "override.yaml").write_text(OVERRIDE)
-    engine.compose(folder, "up", "--detach")
+    started = engine.compose(folder, "up", "--detach", check=False)
+    assert started.returncode == 0, started.stderr
     try:
         yield engine
     finally:
@@ -109,7 +110,7 @@ def test_an_unhealthy_one(stack: Engine) -> None:
 
 def test_out_of_memory(stack: Engine) -> None:
     hungry = seen_when(stack, lambda all: all["hungry-1"].state == "exited")["hungry-1"]
-    assert (hungry.exit_code, hungry.oom_killed, hungry.memory_limit) == (137, True, 16 * 2**20)
+    assert (hungry.exit_code, hungry.oom_killed, hungry.memory_limit) == (137, True, 48 * 2**20)
 
 
 def test_stopped_on_purpose_and_killed_from_the_host(stack: Engine) -> None:
