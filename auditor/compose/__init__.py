@@ -18,6 +18,7 @@ from auditor.compose.merge import untag
 from auditor.compose.mounts import resolve_mount
 from auditor.compose.places import Faults, Places
 from auditor.compose.shape import CONFIG, MODEL, NETWORK, SECRET, VOLUME, Shape, conform
+from auditor.compose.values import boolean
 from auditor.errors import TextError
 from auditor.model import Definition, EnvironmentSpec, Location, Project
 from auditor.tree import Tree
@@ -116,6 +117,7 @@ def _project(
         frozenset(volumes),
         _profiles(spec, scope),
         spec.name,
+        frozenset(name for name, network in networks.items() if _is_external(network)),
     )
     section = model.get("services")
     lines = section.lines if isinstance(section, Mapping) else {}
@@ -256,6 +258,12 @@ def _section(model: Mapping, section: str, shape: Shape, faults: Faults) -> Mapp
         elif item is not None:
             faults.add(f"`{section}.{name[:60]}` is no mapping", value.lines[name])
     return value
+
+
+def _is_external(network: Value) -> bool:
+    """Whether a network is made elsewhere, so that other projects may be on it."""
+    external = network.get("external") if isinstance(network, Mapping) else None
+    return isinstance(external, Mapping) or boolean(external) is True
 
 
 def _known(service: str, value: Mapping, section: str, declared: Mapping, faults: Faults) -> None:

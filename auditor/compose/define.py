@@ -23,6 +23,7 @@ from auditor.yamlfile import Mapping, Sequence, Value
 
 # Searched for, not matched whole: Compose's own pattern has no anchors either.
 _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_WHOLE = frozenset(("command", "entrypoint", "healthcheck.test"))  # lists that are one value
 _DEEPEST_LINE = 4  # keys of a dotted field
 
 
@@ -38,6 +39,7 @@ class Context:
     volumes: frozenset[str]
     active_profiles: frozenset[str]
     environment: str
+    external_networks: frozenset[str] = frozenset()
 
     @property
     def faults(self) -> Faults:
@@ -56,7 +58,7 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
     written_limits = mapping(deploy.get("resources")).get("limits")
     limits = written_limits if isinstance(written_limits, Mapping) else None
     environment = keyed(service.get("environment")) or Mapping()
-    variables, values = _variables(name, service, environment, active, context)
+    variables, named_hosts = _variables(name, service, environment, active, context)
     networks = _networks(name, service, context)
     depends_on = _dependencies(name, service, faults)
     container_name = text(service.get("container_name"))
@@ -64,7 +66,7 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
         help = "use two or more letters, digits, `.`, `_`, `-`, and begin with a letter or digit"
         faults.add("a `container_name` that Docker refuses", service.lines["container_name"], service=name, help=help)
     aliases = _aliases(service)
-    own = {name, *aliases, *(word for word in (container_name, text(service.get("hostname"))) if word)}
+    own = {name, *aliases, *_named_here(service), *((container_name,) if container_name else ())}
     return Definition(
         name=name,
         environment=context.environment,
@@ -76,7 +78,7 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
         ports=ports(service.get("ports"), faults, name),
         expose=exposed(service.get("expose")),
         variables=tuple(variables),
-        references=tuple(_references(service, variables, values, own, context)),
+        references=tuple(_references(service, named_hosts, own, context)),
         networks=networks,
         network_aliases=aliases,
         network_mode=text(service.get("network_mode")),
@@ -91,6 +93,7 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
         cpu_limit=_limit(name, service, "cpus", limits, "cpus", faults),
         pids_limit=_whole(_limit(name, service, "pids_limit", limits, "pids", faults)),
         logging_driver=text(mapping(service.get("logging")).get("driver")),
+        external_networks=tuple(network for network in networks if network in context.external_networks),
     )
 
 
@@ -133,8 +136,8 @@ def _require_image(name: str, service: Mapping, location: Location, faults: Faul
 
 def _variables(
     name: str, service: Mapping, environment: Mapping, active: bool, context: Context
-) -> tuple[list[Variable], list[tuple[str, str, Location]]]:
-    """The variables of a service, and the values that may hold addresses: name, value, place."""
+) -> tuple[list[Variable], list[Reference]]:
+    """The variables of a service, and the addresses in their values."""
     at = context.faults.places.at
     found: dict[str, tuple[Value, Location, bool]] = {
         key: (value, location, True) for key, value, location in _env_files(name, service, active, context)
@@ -145,17 +148,17 @@ def _variables(
             context.faults.add(f"the variable `{key[:60]}` is no single value", location, service=name)
             continue
         found[key] = (value, location, False)
+    own_names = {f"{name.upper().replace('-', '_')}_{word}" for word in ("HOST", "HOSTNAME", "ADDR", "ADDRESS")}
     variables: list[Variable] = []
-    values: list[tuple[str, str, Location]] = []
+    named_hosts: list[Reference] = []
     for key, (item, location, from_file) in found.items():
         given = None if item is None else item if isinstance(item, str) else scalar_text(item)
         inherited = context.values.get(key, "") if given is None else given
-        hosts = addresses(key, inherited, context.services)
+        hosts = () if key in own_names else addresses(key, inherited, context.services)
         kind, default = classify(key, given, is_address=bool(hosts) or "://" in inherited, from_file=from_file)
         variables.append(Variable(key, kind, location, default))
-        if hosts:
-            values.append((key, inherited, location))
-    return variables, values
+        named_hosts += [Reference(host, f"variable `{key}`", location) for host in hosts]
+    return variables, named_hosts
 
 
 def _env_files(name: str, service: Mapping, active: bool, context: Context) -> Iterator[tuple[str, str, Location]]:
@@ -195,16 +198,10 @@ def _env_files(name: str, service: Mapping, active: bool, context: Context) -> I
 
 
 def _references(
-    service: Mapping,
-    variables: list[Variable],
-    values: list[tuple[str, str, Location]],
-    own: Collection[str],
-    context: Context,
+    service: Mapping, named_hosts: list[Reference], own: Collection[str], context: Context
 ) -> Iterator[Reference]:
-    for key, value, location in values:
-        for address in addresses(key, value, context.services):
-            if address.host not in own:
-                yield Reference(address, f"variable `{key}`", location)
+    """The hosts that variables and command lines name, the service itself left out."""
+    yield from (reference for reference in named_hosts if reference.address.host not in own)
     for key in ("entrypoint", "command"):
         line = service.get(key)
         if line is None:
@@ -239,12 +236,23 @@ def _networks(name: str, service: Mapping, context: Context) -> tuple[str, ...]:
 
 
 def _aliases(service: Mapping) -> tuple[str, ...]:
-    networks = service.get("networks")
-    if not isinstance(networks, Mapping):
-        return ()
-    return tuple(
-        dict.fromkeys(alias for network in networks.values() for alias in texts(mapping(network).get("aliases")))
-    )
+    """What others may call the service on its networks; engines from 25 on resolve the `hostname` too."""
+    networks = mapping(service.get("networks"))
+    aliases = [alias for network in networks.values() for alias in texts(mapping(network).get("aliases"))]
+    hostname = text(service.get("hostname"))
+    return tuple(dict.fromkeys((*aliases, hostname) if hostname else aliases))
+
+
+def _named_here(service: Mapping) -> Iterator[str]:
+    """Hosts that only this service knows by that name: aliases of links, and its own lines of `/etc/hosts`."""
+    for link in (*texts(service.get("links")), *texts(service.get("external_links"))):
+        if ":" in link:
+            yield link.rpartition(":")[2]
+    for link in texts(service.get("external_links")):
+        yield link.partition(":")[0]
+    hosts = service.get("extra_hosts")
+    for line in hosts if isinstance(hosts, Mapping) else texts(hosts):
+        yield re.split("[:=]", line, maxsplit=1)[0].strip()
 
 
 def _mounts(name: str, service: Mapping, context: Context) -> tuple[Mount, ...]:
@@ -417,7 +425,7 @@ def _lines(service: Mapping, environment: Mapping, faults: Faults) -> dict[str, 
                 lines[inner] = at(value.lines[key])
                 if isinstance(item, Mapping | Sequence):
                     todo.append((inner, item, depth + 1))
-        elif isinstance(value, Sequence):
+        elif isinstance(value, Sequence) and path not in _WHOLE:
             for index, item in enumerate(value):
                 inner = f"{path}.{index}"
                 lines[inner] = at(value.lines[index])

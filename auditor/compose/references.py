@@ -58,7 +58,7 @@ _OWN_WORDS = _set(
 )
 _OWN_BARE = _set(
     "PUBLIC EXTERNAL SITE DOMAIN DOMAINS ROOT CALLBACK REDIRECT COOKIE TRUSTED KC KEYCLOAK VHOST SELF THIS MY "
-    "NODE TLS CERT SSL"
+    "CLUSTER NODE TLS CERT SSL CLUSTER"
 )
 
 
@@ -68,7 +68,7 @@ def _hints(name: str) -> tuple[bool, bool, bool]:
     parts = [part for part in re.split(r"[^A-Z0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).upper()) if part]
     if not parts or _OWN_WORDS & set(parts):
         return True, False, False
-    host = parts[-1] in _HOST_WORDS and _OWN_BARE.isdisjoint(parts)
+    host = len(parts) > 1 and parts[-1] in _HOST_WORDS and _OWN_BARE.isdisjoint(parts)
     return False, host, not _ADDRESS_WORDS.isdisjoint(parts)
 
 

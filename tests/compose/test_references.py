@@ -50,6 +50,8 @@ def said(name: str, value: str) -> list[str]:
         ("SOCKET", "unix:///var/run/docker.sock", []),
         ("CONFIG", "/etc/app:ro", []),
         ("LOG_LEVEL", "info", []),
+        ("HOST", "shop", []),
+        ("CLUSTER_HOSTNAME", "node1", []),
         ("START", "app:8000", []),
         ("X", "redis://:part/of/secret@redis:6379", []),
         ("X", "http://${UNSET}/", []),
