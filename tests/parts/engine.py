@@ -3,26 +3,27 @@
 It has its own bridge and address range and writes no firewall rules, so several may run at once: ports
 published on the loopback address work by Docker's user-land proxy. Where another engine has closed forwarding
 for all bridges, one rule lets the range talk to itself, and is removed at the end. The engine's slot (a number,
-held by a file lock) names its bridge, range and folder; whoever takes a slot first clears what a killed owner
+held by a lock) names its bridge, range and folder; whoever takes a slot first clears what a killed owner
 left there.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import functools
 import io
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import docker
 import docker.errors
@@ -233,28 +234,33 @@ def _socket(slot: int) -> Path:
 
 @contextlib.contextmanager
 def _slot(seconds: float = 120) -> Iterator[int]:
-    """Hold the first slot that no one else holds, waiting for one if need be."""
-    RUN.mkdir(mode=0o700, exist_ok=True)
+    """Hold the first slot that no one else holds, waiting for one if need be.
+
+    What holds it is a socket with an abstract name: as bridges do, such names belong to a network namespace, and
+    the kernel frees them when their owner dies.
+    """
     end = time.monotonic() + seconds
     while True:
         for slot in range(SLOTS):
-            file = (RUN / f"{slot}.lock").open("w")
-            if _lock(file):
-                with file:
-                    yield slot
+            with socket.socket(socket.AF_UNIX) as holder:
+                if _taken(holder, f"\0stack-auditor-tests-{slot}"):
+                    continue
+                RUN.mkdir(mode=0o700, exist_ok=True)
+                yield slot
                 return
-            file.close()
         if time.monotonic() > end:
             raise TimeoutError(f"all {SLOTS} places for engines of tests are taken")
         time.sleep(0.5)
 
 
-def _lock(file: IO[str]) -> bool:
+def _taken(holder: socket.socket, name: str) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        holder.bind(name)
+    except OSError as fault:
+        if fault.errno != errno.EADDRINUSE:
+            raise
+        return True
+    return False
 
 
 def _make_bridge(slot: int, busybox: Path) -> None:
