@@ -395,6 +395,7 @@ class Definition:
     cpu_limit: float | None = None
     pids_limit: int | None = None
     logging_driver: str | None = None
+    external_networks: tuple[str, ...] = ()  # those of `networks` that other projects may be on too
 
     def place(self, *fields: str) -> Location:
         """Where the first of `fields` that is written was decided, else where the service begins."""
