@@ -119,6 +119,7 @@ def test_page_renders(name: str, scheme: str, request: pytest.FixtureRequest) ->
     page.set_content("<style>p {width: 7em}</style><p>hello</p>")
     assert page.evaluate(f"matchMedia('(prefers-color-scheme: {scheme})').matches")
     assert page.locator("p").bounding_box()["width"] == 112
+    assert page.locator("p").inner_text() == "hello", "with no font there is no text"
 
 
 def _get(url: str) -> str:

@@ -197,11 +197,15 @@ def _environment(folder: Path) -> dict[str, tuple[str, str]]:
 
 def _fonts(folder: Path) -> Path:
     """A font configuration with the fetched fonts only, so that a page looks the same on every machine."""
+    families = {"sans-serif": "DejaVu Sans", "serif": "DejaVu Serif", "monospace": "DejaVu Sans Mono"}
+    aliases = "".join(
+        f"<alias><family>{kind}</family><prefer><family>{name}</family></prefer></alias>\n"
+        for kind, name in {**families, "system-ui": "DejaVu Sans"}.items()
+    )
     file = folder / "fonts.conf"
     file.write_text(
         '<?xml version="1.0"?>\n<!DOCTYPE fontconfig SYSTEM "fonts.dtd">\n<fontconfig>\n'
         f"<dir>{folder}/tree/usr/share/fonts</dir>\n<cachedir>{folder}/fontcache</cachedir>\n"
-        f'<include ignore_missing="yes">{folder}/tree/usr/share/fontconfig/conf.avail</include>\n'
-        "</fontconfig>\n"
+        f"{aliases}</fontconfig>\n"
     )
     return file
