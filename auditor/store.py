@@ -383,8 +383,9 @@ class _Judged:
 def _path(url: str) -> Path:
     scheme, found, path = url.partition(":///")
     if scheme != "sqlite" or not found or not path or path == ":memory:":
+        kind = url.partition(":")[0]  # what follows may hold a password
         raise SettingsError(
-            f"`{scheme}` is no database that this version can keep history in",
+            f"`{kind}` is no database that this version can keep history in",
             help="write `sqlite:///` and a path, such as `sqlite:////var/lib/auditor/history.sqlite`",
         )
     return Path(path).absolute()

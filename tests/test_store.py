@@ -230,10 +230,13 @@ def test_a_database_of_another_program_is_refused(path: Path) -> None:
         Store(f"sqlite:///{path}")
 
 
-@pytest.mark.parametrize("url", ["postgresql://db/x", "history.sqlite", "sqlite://", "sqlite:///:memory:", ""])
+@pytest.mark.parametrize(
+    "url", ["postgresql://auditor:made-up@db/x", "history.sqlite", "sqlite://", "sqlite:///:memory:", ""]
+)
 def test_a_url_that_it_cannot_use_is_refused(url: str) -> None:
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError) as raised:
         Store(url)
+    assert "made-up" not in str(raised.value)
 
 
 def test_a_directory_in_its_place_is_an_error_and_stays(path: Path) -> None:

@@ -665,6 +665,24 @@ def test_after_an_overlong_scan_the_next_one_begins_at_once(tmp_path: Path) -> N
     assert began[1] - began[0] < 3.5
 
 
+def test_an_overdue_scan_is_made_up_for_when_somebody_asks(tmp_path: Path) -> None:
+    began: list[float] = []
+
+    def quick(_: Settings) -> Report:
+        began.append(time.monotonic())
+        return report((service("web"),))
+
+    app = create_app(Settings(interval=3600, database=f"sqlite:///{tmp_path / 'h.sqlite'}"), scan=quick)
+    app.watch.start()
+    try:
+        until(lambda: app.watch.latest.ready)
+        app.watch._clock = lambda: time.monotonic() + 2 * 3600  # as if the wall clock had been set back for so long
+        assert not app.watch.current().ready
+        until(lambda: len(began) == 2)
+    finally:
+        app.watch.stop()
+
+
 def test_two_applications_in_one_process_share_nothing(make: Make, tmp_path: Path) -> None:
     one, two = make(), Site(tmp_path / "other")
     one.scan(report((service("one"),)))

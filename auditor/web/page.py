@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -64,11 +64,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One service in the matrix; `anchor` is where its findings stand, None where there is nothing to say."""
+    """One service in the matrix."""
 
     service: ServiceReport
     cells: tuple[Cell, ...]
-    anchor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +146,13 @@ class View:
         shared: dict[str, Any] = {"latest": latest, "report": report, "interval": interval, "rungs": RUNGS}
         if report is None:
             return template.render(shared, matrices=(), blocks=(), sources={})
-        blocks = tuple(_blocks(report, latest.gaps))
+        rows = tuple(Row(service, tuple(cells(service))) for service in report.services)
+        blocks = tuple(_blocks(report, latest.gaps, rows))
         return template.render(
             shared,
             title=report.system or "services",
-            matrices=_matrices(report, {(block.environment, block.name): block.anchor for block in blocks}),
+            matrices=_matrices(report, rows),
+            anchors={(block.environment, block.name): block.anchor for block in blocks},
             blocks=blocks,
             verdicts=_verdicts(report),
             sources=_sources(report),
@@ -173,18 +174,19 @@ class View:
 # --- parts of the overview ----------------------------------------------------------------------------------------
 
 
-def _matrices(report: Report, anchors: dict[tuple[str | None, str | None], str]) -> tuple[Matrix, ...]:
+def _matrices(report: Report, rows: Sequence[Row]) -> tuple[Matrix, ...]:
     coverage = coverage_by_environment(report)
-    return tuple(Matrix(name, coverage[name], tuple(_groups(report, name, anchors))) for name in report.environments)
+    return tuple(
+        Matrix(name, coverage[name], tuple(_groups(row for row in rows if row.service.environment == name)))
+        for name in report.environments
+    )
 
 
-def _groups(report: Report, environment: str, anchors: dict[tuple[str | None, str | None], str]) -> Iterator[Group]:
+def _groups(climbed: Iterable[Row]) -> Iterator[Group]:
     rows: dict[str, list[Row]] = {}
-    for service in report.services:
-        if service.environment == environment:
-            category = service.category or (UNCATEGORIZED if service.declared else "not declared")
-            row = Row(service, tuple(cells(service)), anchors.get((environment, service.name)))
-            rows.setdefault(category, []).append(row)
+    for row in climbed:
+        category = row.service.category or (UNCATEGORIZED if row.service.declared else "not declared")
+        rows.setdefault(category, []).append(row)
     for category in sorted(rows, key=lambda name: (name in (UNCATEGORIZED, "not declared"), name)):
         members = rows[category]
         healthy = sum(row.service.verdict is Verdict.HEALTHY for row in members)
@@ -218,7 +220,7 @@ def _place(item: Any) -> str:
     return str(Location(item.path, item.line))
 
 
-def _blocks(report: Report, gaps: Sequence[Gap]) -> Iterator[Block]:
+def _blocks(report: Report, gaps: Sequence[Gap], rows: Sequence[Row]) -> Iterator[Block]:
     """The worst first; at the same severity the system's own findings before those of services."""
     since = {(gap.finding.environment, gap.finding.fingerprint): gap.opened for gap in gaps}
     found: dict[tuple[str | None, str | None], list[Entry]] = {}
@@ -231,8 +233,8 @@ def _blocks(report: Report, gaps: Sequence[Gap]) -> Iterator[Block]:
         if (gap.finding.environment, gap.finding.fingerprint) not in seen:
             key = gap.finding.environment, gap.finding.service
             found.setdefault(key, []).append(Entry(gap.finding, gap.opened, unseen=True))
-    services = {(item.environment, item.name): item for item in report.services}
-    stops = {key: tuple(_stops(service)) for key, service in services.items()}
+    services = {(row.service.environment, row.service.name): row.service for row in rows}
+    stops = {(row.service.environment, row.service.name): tuple(_stops(row)) for row in rows}
     keys = {*found, *(key for key, missing in stops.items() if missing)}
     worst = {key: min((_SEVERITIES[entry.finding.severity] for entry in found.get(key, ())), default=9) for key in keys}
     ranked = sorted(keys, key=lambda key: (worst[key], key[1] is not None, str(key[0]), str(key[1])))
@@ -243,8 +245,8 @@ def _blocks(report: Report, gaps: Sequence[Gap]) -> Iterator[Block]:
         yield Block(f"service-{number}", key[1], key[0], service, tuple(entries), missing)
 
 
-def _stops(service: ServiceReport) -> Iterator[Cell]:
-    return (cell for cell in cells(service) if cell.state in ("disproved", "unknown"))
+def _stops(row: Row) -> Iterator[Cell]:
+    return (cell for cell in row.cells if cell.state in ("disproved", "unknown"))
 
 
 def _verdicts(report: Report) -> list[tuple[Verdict, int]]:

@@ -19,6 +19,7 @@ from auditor.web.app import App, create_app
 from auditor.web.guard import is_loopback
 
 IDLE_SECONDS = 15  # between two requests of one connection
+SWITCH_SECONDS = 0.001  # a scan computes in a thread of this process: answers must not wait 5 ms for each turn
 END_SECONDS = 5  # for answers that are on their way when the end comes
 
 
@@ -29,6 +30,7 @@ def run(settings: Settings) -> None:
     app = create_app(settings)
     listener = listen(settings)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    sys.setswitchinterval(SWITCH_SECONDS)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a skipped scan is counted, not logged
     signal.signal(signal.SIGTERM, _end)  # uvicorn raises the signal again at its end: that must mean 0, too
     signal.signal(signal.SIGINT, _end)

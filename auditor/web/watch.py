@@ -121,10 +121,9 @@ class Watch:
             self.latest = self._measured(replace(self.latest, scans=scans))
 
     def _ended(self, _: JobEvent) -> None:
-        # The run that was due in the meantime begins now, not at the next tick.
-        if self._overran and self._scheduler and self._scheduler.running:
+        if self._overran:  # the run that was due in the meantime begins now, not at the next tick
             self._overran = False
-            self._scheduler.modify_job(_JOB, next_run_time=datetime.now(UTC))
+            self._scan_soon()
 
     # --- one scan -------------------------------------------------------------------------------------------------
 
@@ -196,10 +195,19 @@ class Watch:
         if self._clock() < latest.deadline:
             return latest
         with self._lock:
-            if self._clock() >= self.latest.deadline:
+            aged = self._clock() >= self.latest.deadline
+            if aged:
                 age = f"the last report is older than {self._shown_limit()}"
                 self.latest = self._blinded(self.latest, age)
-            return self.latest
+            latest = self.latest
+        if aged:
+            self._scan_soon()
+        return latest
+
+    def _scan_soon(self) -> None:
+        """Scan now where a scan is overdue: a wall clock that was set back would put the next one off for as long."""
+        if self._scheduler and self._scheduler.running and not self.scanning:
+            self._scheduler.modify_job(_JOB, next_run_time=datetime.now(UTC))
 
     def _shown_limit(self) -> str:
         return f"two intervals of {self._settings.interval:g} s"
