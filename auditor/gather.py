@@ -22,6 +22,7 @@ from auditor.model import (
     EnvironmentSpec,
     Fault,
     Implementation,
+    Lifecycle,
     Location,
     Project,
     PrometheusConfig,
@@ -63,6 +64,7 @@ class Request:
     directory: str = ""
     files: tuple[str, ...] | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    root_name: str = ""  # what the root directory is called: the name of a project that has no other
 
 
 def specs(catalogue: Catalogue | None) -> tuple[EnvironmentSpec, ...]:
@@ -93,18 +95,41 @@ def gather_files(request: Request) -> FileFacts:
 
 def _compose(request: Request, spec: EnvironmentSpec, facts: FileFacts) -> Project:
     files = request.files if spec.name in request.judged else None
-    project = compose.load(spec, request.tree, directory=request.directory, files=files, variables=request.variables)
+    project = compose.load(
+        spec,
+        request.tree,
+        directory=request.directory,
+        files=files,
+        variables=request.variables,
+        root_name=request.root_name,
+        optional=not spec.compose and files is None and _composes_nothing(request.catalogue, spec.name),
+    )
     facts.projects.append(project)
     facts.sources.append(_compose_state(spec.name, project))
     return project
+
+
+def _composes_nothing(catalogue: Catalogue | None, environment: str) -> bool:
+    """Whether all that is declared for an environment lives elsewhere: as a host process, at an outside address."""
+    elsewhere = (Lifecycle.PROCESS, Lifecycle.EXTERNAL, Lifecycle.EMBEDDED)
+    entries = catalogue.entries if catalogue else ()
+    here = [entry for entry in entries if entry.environments is None or environment in entry.environments]
+    return bool(here) and all(entry.lifecycle in elsewhere for entry in here)
 
 
 def _compose_state(environment: str, project: Project) -> SourceState:
     fatal = next((fault for fault in project.faults if fault.fatal), None)
     if fatal:
         return SourceState("compose", "failed", f"{fatal.location}: {fatal.message}", environment)
-    names = ", ".join(project.files)
-    return SourceState("compose", "ok", f"{len(project.definitions)} services in {names}", environment)
+    if not project.files:
+        return SourceState("compose", "ok", "no Compose file, and no service that needs one", environment)
+    names = ", ".join(path for path in project.files if not _sets_variables(path)) or project.files[0]
+    return SourceState("compose", "ok", f"{counted(len(project.definitions), 'service')} in {names}", environment)
+
+
+def _sets_variables(path: str) -> bool:
+    name = posixpath.basename(path)
+    return name.startswith(".env") or name.endswith(".env")
 
 
 # --- Prometheus --------------------------------------------------------------------------------------------------
@@ -126,7 +151,7 @@ def _prometheus(request: Request, spec: EnvironmentSpec, project: Project, facts
         facts.sources.append(SourceState("prometheus", "failed", _said(error), spec.name))
         return
     facts.prometheus.append(config)
-    facts.sources.append(SourceState("prometheus", "ok", f"{len(config.jobs)} jobs in {path}", spec.name))
+    facts.sources.append(SourceState("prometheus", "ok", f"{counted(len(config.jobs), 'job')} in {path}", spec.name))
 
 
 def _server(request: Request, project: Project) -> Definition | None:
@@ -180,7 +205,7 @@ def _code(request: Request, facts: FileFacts) -> None:
         facts.sources.append(SourceState("code", "not_asked"))
         return
     problems = _each(entries, lambda entry: _implementation(request, entry, facts))
-    facts.sources.append(_state("code", problems, f"{len(facts.implementations)} implementations read"))
+    facts.sources.append(_state("code", problems, f"{counted(len(facts.implementations), 'implementation')} read"))
 
 
 def _implementation(request: Request, entry: Entry, facts: FileFacts) -> None:
@@ -205,11 +230,13 @@ def _exists(request: Request, path: str) -> bool:
 
 
 def _expand(request: Request, patterns: Iterable[str]) -> list[str]:
-    """The files that patterns name; a plain path that is missing stays, so that reading it says so."""
+    """The files that patterns name, and the Markdown below directories; a plain path that is missing stays, so that
+    reading it says so."""
     paths: dict[str, None] = {}
     for pattern in patterns:
         path = posixpath.normpath(posixpath.join(request.directory, pattern))
-        found = request.tree.glob(path) if any(sign in path for sign in "*?[") else [path]
+        wild = any(sign in path for sign in "*?[")
+        found = request.tree.glob(path) if wild else request.tree.glob(posixpath.join(path, "**/*.md")) or [path]
         paths.update(dict.fromkeys(found))
     return list(paths)
 
@@ -227,6 +254,11 @@ def _each(items: Iterable[object], read: Callable[..., None]) -> list[str]:
 
 def _state(name: str, problems: list[str], detail: str) -> SourceState:
     return SourceState(name, "failed", "; ".join(problems)) if problems else SourceState(name, "ok", detail)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 service`, `2 services`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _said(error: AuditorError) -> str:

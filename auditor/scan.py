@@ -118,6 +118,7 @@ def gather(settings: Settings, progress: Progress | None = None) -> Snapshot:
             directory=place.directory,
             files=_compose_files(settings, place),
             variables={name: os.environ[name] for name in settings.admit if name in os.environ},
+            root_name=place.root.name,
         )
     )
     snapshot = _snapshot(taken_at, judged, catalogue, facts, components=components, files=tuple(tree.files))

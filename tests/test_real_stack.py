@@ -19,7 +19,6 @@ from tests.parts.engine import Engine
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 COMPOSE = """
-name: shop
 services:
   web:
     image: shop-web:1
@@ -70,6 +69,9 @@ def rungs(report: Report, name: str) -> dict[str, str]:
 
 @pytest.fixture
 def shop(engine: Engine, tmp_path: Path) -> Iterator[Path]:
+    """A project that is called after its directory, as most are."""
+    tmp_path = tmp_path / "Shop"
+    tmp_path.mkdir()
     engine.import_busybox("shop-worker:1", ['CMD ["sleep", "100000"]'])
     engine.import_busybox("shop-worker:2", ['CMD ["sleep", "200000"]'])
     engine.import_busybox("shop-web:1", ['CMD ["sleep", "100000"]'])

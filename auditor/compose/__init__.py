@@ -38,18 +38,21 @@ def load(
     directory: str,
     files: tuple[str, ...] | None = None,
     variables: AnyMapping[str, str] = _NONE,
+    optional: bool = False,
+    root_name: str = "",
 ) -> Project:
     """The merged model of an environment, as far as its files allow; what they lack is in `faults`.
 
     `directory`: where the paths of `spec` begin (the catalogue's, or that of the first `-f`), "" is the root.
     `files`: instead of those of `spec`, relative to the root. `variables` win over those of `spec`, and
-    these over `.env`. Wrong content raises nothing.
+    these over `.env`. `optional`: no file to be found is no fault. `root_name`: what the root
+    directory is called, for a project that has no other name. Wrong content raises nothing.
     """
     faults = Faults(spec.name, Places())
     loader = Loader(tree, faults)
     with _collector_paused():
         try:
-            return _load(spec, loader, directory, files, variables)
+            return _load(spec, loader, directory, files, variables, optional=optional, root_name=root_name)
         except StopError:
             return Project(spec.name, spec.project, tuple(faults.places.paths), faults=faults.all())
 
@@ -72,13 +75,16 @@ def _load(
     directory: str,
     files: tuple[str, ...] | None,
     variables: AnyMapping[str, str],
+    *,
+    optional: bool,
+    root_name: str,
 ) -> Project:
     faults = loader.faults
     given = {**spec.variables, **variables}
     wanted = files if files is not None else _beneath_all(spec.compose, directory, spec.location, faults)
     paths = wanted or _discovered(loader, spec, directory, given)
     if not paths:
-        if wanted is not None and not faults.all():
+        if wanted is not None and not faults.all() and not optional:
             where = f"`{directory}`" if directory else "the root"
             help = "name the files in the environment's `compose:`, or with `-f`"
             faults.add(f"no Compose file in {where} or above", spec.location, help=help, fatal=True)
@@ -86,7 +92,7 @@ def _load(
     home = posixpath.dirname(paths[0])
     env = _env(loader, spec, directory, home, given)
     scope = Scope({**env, **given}, loader.budget)
-    name = _project_name(loader, spec, paths, home, scope)
+    name = _project_name(loader, spec, paths, home or root_name, scope)
     scope = Scope({**scope.values, "COMPOSE_PROJECT_NAME": name or ""}, loader.budget)
     sources = [Source(path, _asked(spec, path)) for path in paths]
     model = loader.model(sources, home, scope)
@@ -178,7 +184,7 @@ def _env(
 
 
 def _project_name(loader: Loader, spec: EnvironmentSpec, paths: tuple[str, ...], home: str, scope: Scope) -> str | None:
-    """Compose's rules; None where only the root's own name would tell."""
+    """Compose's rules; None where only the root's own name would tell, and nobody said it."""
     if spec.project:
         return spec.project
     named = scope.values.get("COMPOSE_PROJECT_NAME") or _name_in_files(loader, paths, scope)

@@ -286,7 +286,7 @@ class _Place:
 
     def _stub(self, kind: str, node: ast.AST, text: str) -> Placeholder:
         line = getattr(node, "lineno", self.node.lineno)
-        return Placeholder(kind, f"{text} (line {line})", Location(self.path, line))
+        return Placeholder(kind, text, Location(self.path, line))
 
 
 def _is_dunder(name: str) -> bool:
