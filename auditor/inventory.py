@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from auditor.model import (
 from auditor.words import longest, normal
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1", "::"})  # noqa: S104  compared, never bound
+_CONTAINER_NAME = re.compile(r"(.+)[-_]\d{1,4}")
 HOST_MACHINE = frozenset({"host.docker.internal", "gateway.docker.internal", "host-gateway"})
 
 
@@ -265,20 +267,34 @@ class Snapshot:
 
     @cached_property
     def _providers(self) -> Mapping[str, Mapping[str, Definition]]:
+        """environment -> host in lower case, as names are compared on a network -> the service that answers to it."""
         found: dict[str, dict[str, Definition]] = {}
         for project in self.projects:
             hosts = found.setdefault(project.environment, {})
             for definition in project.definitions:
                 for host in (definition.container_name, *definition.network_aliases):
                     if host:
-                        hosts.setdefault(host, definition)
-            hosts.update({definition.name: definition for definition in project.definitions})
+                        hosts.setdefault(host.lower(), definition)
+            hosts.update({definition.name.lower(): definition for definition in project.definitions})
         return found
 
     def provider(self, environment: str, host: str) -> Definition | None:
         """The composed service that answers to `host` on the project's networks, an inactive one included."""
-        hosts = self._providers.get(environment, {})
-        return hosts.get(host) or hosts.get(host.partition(".")[0] if host.count(".") == 1 else host)
+        hosts, host = self._providers.get(environment, {}), host.lower()
+        found = hosts.get(host) or hosts.get(host.partition(".")[0] if host.count(".") == 1 else host)
+        return found or self._by_default_name(environment, host)
+
+    def _by_default_name(self, environment: str, host: str) -> Definition | None:
+        """The service one of whose containers Compose calls `host`, as in `shop-db-1`."""
+        match = _CONTAINER_NAME.fullmatch(host)
+        if match is None:
+            return None
+        project = self._project_name(environment)
+        for name, definition in self._providers.get(environment, {}).items():
+            before = match[1].removesuffix(name)
+            if before != match[1] and before[-1:] in ("-", "_") and project in (None, before[:-1]):
+                return definition
+        return None
 
     def provided(self, environment: str, host: str) -> bool:
         """Whether `host` is composed, runs by hand beside the project, or is declared to live elsewhere."""
@@ -340,6 +356,11 @@ class Snapshot:
         for definition in self.definitions(environment).values():
             if definition.active:
                 yield from definition.references
+
+    def owners(self, environment: str) -> Mapping[Reference, Definition]:
+        """The active definition that each reference stands in."""
+        active = (d for d in self.definitions(environment).values() if d.active)
+        return {reference: definition for definition in active for reference in definition.references}
 
     def targets(self, environment: str) -> Iterator[ScrapeTarget]:
         """Every static scrape target of an environment."""

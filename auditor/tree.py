@@ -7,6 +7,8 @@ from typing import Protocol
 
 from auditor.errors import TextError
 
+NO_SUCH_FILE = "no such file"  # how the error of a `read` ends where nothing is there
+
 
 class Tree(Protocol):
     """Read-only access to the project's files. Paths are relative to the root; `..` out of it is refused."""

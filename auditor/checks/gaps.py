@@ -470,24 +470,39 @@ def referenced_not_deployed(project: Project, snapshot: Snapshot) -> Iterator[Pr
             cache: {image: "redis:7.4"}
     """
     environment = project.environment
-    found: dict[str, list[Reference]] = defaultdict(list)
-    for reference in (*snapshot.references(environment), *_meaningful_targets(environment, snapshot)):
+    found: dict[str, list[tuple[Reference, str]]] = defaultdict(list)
+    for reference, source in _references(environment, snapshot):
         if _unprovided(reference.address.host, environment, snapshot):
-            found[snapshot.missing_name(environment, reference.address.host)].append(reference)
-    for name, references in found.items():
-        host = references[0].address.host
-        places = tuple(dict.fromkeys(reference.location for reference in references))
+            found[snapshot.missing_name(environment, reference.address.host)].append((reference, source))
+    for name, named in found.items():
+        first = named[0][0]
+        outside = _outside_networks([reference for reference, _ in named], environment, snapshot)
+        perhaps = f", unless something on the external network `{outside[0]}` does" if outside else ""
         yield Problem(
-            f"{references[0].where} names host `{host}`, but nothing in `{environment}` provides it",
-            places,
+            f"{first.where} names host `{first.address.host}`, but nothing in `{environment}` provides it{perhaps}",
+            tuple(dict.fromkeys(reference.location for reference, _ in named)),
             tuple(
-                Evidence("compose", f"{r.where} names `{r.address.host}`", r.location.path, r.location.line)
-                for r in references
+                Evidence(source, f"{r.where} names `{r.address.host}`", r.location.path, r.location.line)
+                for r, source in named
             ),
             service=name,
             key=name,
             cause=missing(name),
+            severity=Severity.INFO if outside else None,
         )
+
+
+def _references(environment: str, snapshot: Snapshot) -> Iterator[tuple[Reference, str]]:
+    """Every host that is named, with the source that names it."""
+    yield from ((reference, "compose") for reference in snapshot.references(environment))
+    yield from ((reference, "prometheus") for reference in _meaningful_targets(environment, snapshot))
+
+
+def _outside_networks(references: list[Reference], environment: str, snapshot: Snapshot) -> tuple[str, ...]:
+    """The networks made elsewhere on which each of the references may be answered by another project."""
+    owners = snapshot.owners(environment)
+    networks = [owners[r].external_networks if r in owners else () for r in references]
+    return networks[0] if networks and all(networks) else ()
 
 
 def _meaningful_targets(environment: str, snapshot: Snapshot) -> Iterator[Reference]:

@@ -51,7 +51,8 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
     faults = context.faults
     service = conform(written, SERVICE, faults, f"service `{name}`", name)
     location = faults.places.at(position)
-    _require_image(name, service, location, faults)
+    if name not in context.loader.half:
+        _require_image(name, service, location, faults)
     profiles = texts(service.get("profiles"))
     active = not profiles or "*" in context.active_profiles or not context.active_profiles.isdisjoint(profiles)
     deploy, healthcheck = mapping(service.get("deploy")), service.get("healthcheck")

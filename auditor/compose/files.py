@@ -15,7 +15,7 @@ from auditor.compose.places import Faults, Places
 from auditor.compose.rebase import rebase_model, rebase_service
 from auditor.errors import AuditorError, EvidenceError, TextError
 from auditor.model import Location
-from auditor.tree import Tree, join
+from auditor.tree import NO_SUCH_FILE, Tree, join
 from auditor.yamlfile import Mapping, Sequence, Value, parse_documents
 
 DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -63,7 +63,7 @@ def beneath(directory: str, path: str) -> str:
 def discover(tree: Tree, directory: str) -> tuple[str, ...]:
     """Compose's own discovery: the first default file in `directory` or the nearest parent, and one override."""
     while True:
-        base = next((path for name in DEFAULT_FILES if tree.exists(path := posixpath.join(directory, name))), None)
+        base = next((path for name in DEFAULT_FILES if _there(tree, path := posixpath.join(directory, name))), None)
         if base is not None:
             overrides = (posixpath.join(directory, name) for name in OVERRIDE_FILES)
             override = next((path for path in overrides if tree.exists(path)), None)
@@ -71,6 +71,17 @@ def discover(tree: Tree, directory: str) -> tuple[str, ...]:
         if not directory:
             return ()
         directory = posixpath.dirname(directory)
+
+
+def _there(tree: Tree, path: str) -> bool:
+    """Whether something of that name is there: what cannot be read is said when it is read, not passed over."""
+    if tree.exists(path):
+        return True
+    try:
+        tree.read(path)
+    except EvidenceError as error:
+        return not error.what.endswith(NO_SUCH_FILE)
+    return True
 
 
 class Loader:
@@ -84,6 +95,7 @@ class Loader:
         self.read_files = 0
         self.read_bytes = 0
         self.tagged = False
+        self.half: set[str] = set()  # services that lack what they extend
         self._ahead: dict[str, bytes] = {}
         self._extended: dict[tuple[str, int], _Unit | None] = {}
 
@@ -193,10 +205,13 @@ class Loader:
                 cycle = (id(here), key) in visited
                 what = f"`extends` of `{key}` leads back to itself" if cycle else "a chain of more than 100 `extends`"
                 self.faults.add(what, service.lines.get("extends", service.line), service=name, fatal=True)
+                self.half.update(key for _, key, _ in chain)
                 break
             visited.add((id(here), key))
             chain.append((here, key, service))
             at = self._target(here, key, service, scope)
+            if at is None and _extends(service):
+                self.half.update(key for _, key, _ in chain)
         for here, key, service in reversed(chain):
             own = _without(service, "extends")
             if base is not None:

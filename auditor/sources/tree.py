@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from auditor.errors import EvidenceError, UsageError
+from auditor.tree import NO_SUCH_FILE
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_FILES = 50_000
@@ -39,7 +40,7 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 _REASONS = {
-    errno.ENOENT: "no such file",
+    errno.ENOENT: NO_SUCH_FILE,
     errno.ENOTDIR: "a part of the path is no directory",
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
