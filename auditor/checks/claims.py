@@ -89,7 +89,10 @@ def count_claim_wrong(document: Document, snapshot: Snapshot) -> Iterator[Proble
 
 def _truths(claim: CountClaim, environment: str, snapshot: Snapshot) -> tuple[int, ...] | None:
     """The numbers that the claim may mean, the plainest first; None where it means other services than these."""
-    composed = [s for s in snapshot.services if s.environment == environment and s.definition]
+    here = [s for s in snapshot.services if s.environment == environment]
+    composed = [s for s in here if s.definition]
+    if not composed:
+        return None
     active = [s for s in composed if s.definition and s.definition.active]
     word = normal(claim.category or "")
     of_category = [s for s in active if s.entry and word and normal(s.entry.category or "") == word]
@@ -98,7 +101,8 @@ def _truths(claim: CountClaim, environment: str, snapshot: Snapshot) -> tuple[in
     if word not in _ANY:
         return None
     own = [s for s in active if not (s.component and s.component.backing)]
-    return len(active), len(composed), len(own)
+    beside = sum(s.lifecycle is Lifecycle.PROCESS for s in here)  # run here too, without Compose
+    return len(active), len(composed), len(own), len(active) + beside, len(own) + beside
 
 
 def _holds(claim: CountClaim, number: int) -> bool:
@@ -111,13 +115,13 @@ def _wrong_count(claim: CountClaim, composed: int, document: Document, environme
     gap = claim.number - composed
     difference = f"gap of {gap}" if gap > 0 else f"{-gap} more than claimed"
     project = snapshot.project(environment)
-    files = project.files if project else ()
+    places = [definition.location.path for definition in project.definitions] if project else []
     return Problem(
         f"{title_of(document)} claims {claimed} {what}, {environment} composes {composed} ({difference})",
         (claim.location,),
         (
             Evidence("documents", f"“{claim.text}”", claim.location.path, claim.location.line),
-            Evidence("compose", f"{environment} composes {composed}", files[0] if files else None),
+            Evidence("compose", f"{environment} composes {composed}", places[0] if places else None),
         ),
         environment=environment,
         key=f"{claimed} {what}",
@@ -308,12 +312,19 @@ def claimed_port_wrong(document: Document, snapshot: Snapshot) -> Iterator[Probl
     for item in (item for group in document.lists for item in group.items if item.ports):
         name = snapshot.meant(environment, item)
         service = snapshot.service(environment, name) if name else None
-        if service is None or service.definition is None or _unforeseeable(service.definition):
+        if service is None or not _has_ports(service):
             continue
-        right = _ports(service, service.definition)
+        right = _ports(service)
         for port in item.ports if right else ():
             if not any(port in span for span in right):
                 yield _wrong_port(port, item, service, right, document)
+
+
+def _has_ports(service: Service) -> bool:
+    """Whether it is known here where it listens: it is composed so, or its entry declares a host process."""
+    if service.definition:
+        return not _unforeseeable(service.definition)
+    return service.lifecycle is Lifecycle.PROCESS and bool(service.entry and service.entry.ports)
 
 
 def _unforeseeable(definition: Definition) -> bool:
@@ -322,12 +333,14 @@ def _unforeseeable(definition: Definition) -> bool:
     return random or definition.network_mode not in (None, "bridge")
 
 
-def _ports(service: Service, definition: Definition) -> list[range]:
+def _ports(service: Service) -> list[range]:
     """Every port on which the service may be said to answer."""
-    single = {*(port.target for port in definition.ports), *definition.expose}
+    definition = service.definition
+    composed = definition.ports if definition else ()
+    single = {*(port.target for port in composed), *(definition.expose if definition else ())}
     single.update(service.entry.ports if service.entry else ())
-    single.update(service.component.ports if service.component else ())
-    published = [span for port in definition.ports if (span := _span(port.published))]
+    single.update(service.component.ports if service.component and definition else ())
+    published = [span for port in composed if (span := _span(port.published))]
     return [*published, *(range(port, port + 1) for port in sorted(single))]
 
 
@@ -338,11 +351,17 @@ def _span(text: str | None) -> range | None:
     return range(int(first), int(last or first) + 1)
 
 
+def _where_ports_stand(service: Service) -> tuple[Location, ...]:
+    if service.definition:
+        return (service.definition.place("ports"),)
+    return (service.entry.place("ports"),) if service.entry else ()
+
+
 def _wrong_port(port: int, item: ListItem, service: Service, right: list[range], document: Document) -> Problem:
     shown = ", ".join(dict.fromkeys(str(span[0]) if len(span) == 1 else f"{span[0]}-{span[-1]}" for span in right))
     return Problem(
         f"{title_of(document)} gives port {port} for `{service.name}`, which answers on {shown}",
-        (item.location, *((service.definition.place("ports"),) if service.definition else ())),
+        (item.location, *_where_ports_stand(service)),
         service=service.name,
         environment=service.environment,
         key=str(port),
