@@ -135,7 +135,11 @@ def covers(waiver: Waiver, finding: Finding, problem_field: str | None) -> bool:
     check = registry.formerly().get(waiver.check, waiver.check)
     if check != finding.check or waiver.service not in (None, finding.service):
         return False
-    return waiver.field is None or waiver.field == problem_field
+    if waiver.field is None or waiver.field == problem_field:
+        return True
+    # `environment` stands for all that is below it, and a bare `DB_PASSWORD` for `environment.DB_PASSWORD`.
+    path = problem_field or ""
+    return path.startswith(f"{waiver.field}.") or path.partition(".")[2] == waiver.field
 
 
 # --- baseline ----------------------------------------------------------------------------------------------------

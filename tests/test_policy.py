@@ -144,6 +144,11 @@ def waiver(**fields: Any) -> Waiver:
         ({"field": "image"}, "image", True),
         ({"field": "image"}, "restart", False),
         ({"field": "image"}, None, False),
+        ({"field": "environment"}, "environment.DB_PASSWORD", True),
+        ({"field": "environment.DB_PASSWORD"}, "environment.DB_PASSWORD", True),
+        ({"field": "DB_PASSWORD"}, "environment.DB_PASSWORD", True),
+        ({"field": "PASSWORD"}, "environment.DB_PASSWORD", False),
+        ({"field": "environment.DB"}, "environment.DB_PASSWORD", False),
     ],
 )
 def test_covers(fields: dict[str, Any], problem_field: str | None, covered: bool) -> None:

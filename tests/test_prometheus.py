@@ -222,11 +222,17 @@ scrape_configs:
 
 def test_the_blackbox_pattern_scrapes_the_exporter() -> None:
     (job,) = config(BLACKBOX).jobs
-    assert job.discovery == ("relabel_configs",)
+    assert job.discovery == ()
     assert [(str(t.address.host), t.address.port, t.location.line) for t in job.targets] == [
         ("blackbox-exporter", 9115, 9)
     ]
     assert config(BLACKBOX).faults == ()
+
+
+def test_an_address_for_some_targets_only_is_discovery() -> None:
+    text = BLACKBOX.replace("- target_label: __address__", "- regex: shop.*\n        target_label: __address__")
+    (job,) = config(text).jobs
+    assert ([t.address.host for t in job.targets], job.discovery) == (["blackbox-exporter"], ("relabel_configs",))
 
 
 def test_addresses_made_of_labels_are_discovery() -> None:

@@ -82,10 +82,13 @@ def _made_of(container: Container) -> str:
 
 
 def _differ(wanted: str, found: str, *, loose: bool) -> bool:
-    """Whether two references certainly name different images. `loose`: a wanted one without tag takes any."""
+    """Whether two references certainly name different images.
+
+    `loose`: a wanted one without tag takes any, and a version takes its own patches: `16` is `16.4`, too.
+    """
     want, have = parse_image(wanted), parse_image(found)
     if want is None or have is None:
         return False
-    if loose and want.tag is None and want.digest is None:
+    if loose and want.digest is None and (want.tag is None or (have.tag or "").startswith(f"{want.tag}.")):
         want = Image(want.repository, have.tag, have.digest)
     return not agree(want, have)

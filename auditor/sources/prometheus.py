@@ -213,8 +213,10 @@ class _Reading:
                 discovery.remove("file_sd_configs")
         rewrites = [rule for rule in self.mappings(item, "relabel_configs", path) if _writes_address(rule)]
         if rewrites:
-            discovery.append("relabel_configs")
             targets = [target for rule in rewrites for target in self.rewritten(rule, targeting, path)]
+            # One address for whatever the targets were, as with the blackbox exporter, leaves nothing unknown.
+            certain = len(targets) == len(rewrites) and any("regex" not in rule for rule in rewrites)
+            discovery = [] if certain else [*discovery, "relabel_configs"]
         return ScrapeJob(self.environment, name, location, tuple(targets), tuple(discovery))
 
     def static(self, item: Mapping, targeting: _Targeting, path: str) -> Iterator[ScrapeTarget]:
