@@ -23,6 +23,7 @@ from auditor.model import (
 )
 from exporters.escape import json_text
 
+_LEVELS = 3  # report, list, item
 SCHEMA = "stack-auditor/report/1"
 _UNSEEN = Rung(RungState.UNKNOWN, required=False, reason="not assessed")
 
@@ -33,8 +34,25 @@ def render(report: Report) -> str:
 
 
 def dumps(value: object) -> str:
-    """`value` as indented JSON that can be encoded as UTF-8 and holds no raw control or reordering character."""
-    return json_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
+    """`value` as JSON that can be encoded as UTF-8 and holds no raw control or reordering character.
+
+    Indented down to the fields of a service or finding, and one line below: the standard library indents in Python,
+    five times slower than it writes a line.
+    """
+    return json_text(_laid_out(value, _LEVELS, "\n")) + "\n"
+
+
+def _laid_out(value: object, levels: int, margin: str) -> str:
+    if not levels or not value or not isinstance(value, dict | list):
+        return _line(value)
+    inner = margin + "  "
+    if isinstance(value, list):
+        return "[" + ",".join(inner + _laid_out(item, levels - 1, inner) for item in value) + margin + "]"
+    fields = (f"{inner}{_line(str(key))}: {_laid_out(item, levels - 1, inner)}" for key, item in value.items())
+    return "{" + ",".join(fields) + margin + "}"
+
+
+_line = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def document(report: Report) -> dict[str, Any]:
