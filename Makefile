@@ -49,6 +49,7 @@ format: .venv/development
 generate: .venv/development
 	@.venv/bin/auditor build rules
 	@.venv/bin/auditor build dashboards
+	-@$(RUN) -m tests.screenshot
 
 bench: .venv/development
 	@$(RUN) -m bench $(ARGS)

@@ -231,7 +231,7 @@ def test_a_database_of_another_program_is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://auditor:made-up@db/x", "history.sqlite", "sqlite://", "sqlite:///:memory:", ""]
+    "url", ["postgresql://a:made-up@db/x", "history.sqlite", "sqlite://", "sqlite:///:memory:", ""]
 )
 def test_a_url_that_it_cannot_use_is_refused(url: str) -> None:
     with pytest.raises(SettingsError) as raised:
