@@ -48,7 +48,10 @@ mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs tmpfs "$root/run"
-exec chroot "$root" /bin/sh /newcomer.sh "$@"
+mkdir -p "$root/outside"
+cd "$root"
+pivot_root . outside  # and not chroot alone: a program run in a container would see the machine's files
+exec chroot . /bin/sh -c 'umount --lazy /outside && exec /bin/sh /newcomer.sh "$@"' sh "$@"
 """
 
 TYPED = r"""
