@@ -426,10 +426,16 @@ def log_shipper_missing(project: Project, snapshot: Snapshot) -> Iterator[Proble
     name = _missing_shipper(environment, snapshot)
     yield Problem(
         f"`{store.name}` stores logs, but nothing in `{environment}` ships them there",
-        (store.location,) if store.location else (),
+        _composed_at(store),
         service=name if snapshot.entry(environment, name) else store.name,
         cause=missing(name),
     )
+
+
+def _composed_at(service: Service) -> tuple[Location, ...]:
+    """Where it is composed: the line that shows that it is there; else where it is declared."""
+    place = service.definition.location if service.definition else service.location
+    return (place,) if place else ()
 
 
 def _missing_shipper(environment: str, snapshot: Snapshot) -> str:
