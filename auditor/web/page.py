@@ -147,7 +147,7 @@ class View:
         if report is None:
             return template.render(shared, matrices=(), blocks=(), sources={})
         rows = tuple(Row(service, tuple(cells(service))) for service in report.services)
-        blocks = tuple(_blocks(report, latest.gaps, rows))
+        blocks = tuple(_blocks(report, latest.gaps, () if latest.stale else rows))  # the banner says why for all
         return template.render(
             shared,
             title=report.system or "services",
