@@ -15,7 +15,7 @@ def _set(words: str) -> frozenset[str]:
 
 # Words that make a name look secret, as whole parts of it.
 _SECRET_PARTS = _set(
-    "PASSWORD PASSWD PASSWORDS PASS PWD PASSPHRASE PASSCODE SECRET SECRETS TOKEN APIKEY CREDENTIAL CREDENTIALS "
+    "PASSWORD PASSWD PASSWORDS PASS PWD PW PASSPHRASE PASSCODE SECRET SECRETS TOKEN APIKEY CREDENTIAL CREDENTIALS "
     "PGPASSWORD REQUIREPASS JWTSECRET AUTHTOKEN"
 )
 _SECRET_PAIRS = re.compile(
@@ -32,7 +32,14 @@ _ABOUT = _set(
     "USER USERNAME"
 )
 _NOT_BEFORE = frozenset(("ALLOW", "RANDOM", "NO", "DISABLE", "ENABLE", "USE", "MAX", "MIN", "REQUIRE", "PUBLIC"))
-_NO_SECRET = re.compile(r"true|false|yes|no|on|off|null|none|/run/secrets/.*|/[\w./-]*|\d{1,3}", re.IGNORECASE)
+_NO_SECRET = re.compile(
+    r"true|false|yes|no|on|off|null|none|/run/secrets/.*|/[\w./-]*|\d{1,3}"
+    r"|\{\{[^{}]*\}\}|\{%.*%\}|<%.*%>|%[A-Z_]+%|@[A-Za-z_.]+@",  # filled in by whatever deploys the file
+    re.IGNORECASE,
+)
+# Of a name that ends in AUTH: `neo4j/secret`, `user:secret`; but `auth:4181` is a host with its port.
+_PAIR = re.compile(r"(?:neo4j/|[\w.@-]{1,64}:(?!\d{2,5}(?:/|$)))(?P<password>[^\s/:]\S*)")
+_AUTH = frozenset(("AUTH", "BASICAUTH", "USERPASS", "USERPWD"))
 
 DEFAULTS = _set(
     "admin admin123 administrator adminadmin adminpassword admin-password alertmanager airflow change-me "
@@ -76,13 +83,21 @@ def looks_secret(name: str) -> bool:
 
 def known_default(value: str) -> str | None:
     """The public word that a value is, such as `changeme`; None where it is no well-known default."""
-    word = value.strip().strip("\"'").lower()
+    word = value.strip().strip("\"'<>[]").lower()
     if len(word) > 100:
         return None
     if word in DEFAULTS:
         return word
     match = _PLACEHOLDERS.fullmatch(word)
     return f"{match['word']}-..." if match else None
+
+
+def _pair_password(name: str, value: str) -> list[str]:
+    """The password of a variable that holds a user and a password in one, such as `NEO4J_AUTH`."""
+    if re.split(r"[^A-Z0-9]+", name.upper())[-1] not in _AUTH:
+        return []
+    match = _PAIR.fullmatch(value)
+    return [match["password"]] if match else []
 
 
 def address_passwords(value: str) -> list[str]:
@@ -111,8 +126,9 @@ def classify(name: str, value: str | None, *, is_address: bool, from_file: bool 
     value = value[:_LONGEST]
     own, open_ended = literal_part(raw)
     secret = looks_secret(name)
-    passwords = address_passwords(own)
-    candidates = ([own, value] if secret and not is_address else []) + passwords + address_passwords(value)
+    passwords = address_passwords(own) or _pair_password(name, own)
+    candidates = ([own, value] if secret and not is_address else []) + passwords
+    candidates += address_passwords(value) or _pair_password(name, value)
     default = next((word for candidate in candidates if candidate and (word := known_default(candidate))), None)
     if default is not None:
         return "default-secret", default
