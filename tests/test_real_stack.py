@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.parts.engine import Engine
+from tests.parts.process import free_port
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -133,3 +136,39 @@ def test_a_socket_that_is_gone_is_named_and_fails_the_gate(engine: Engine, shop:
     assert (code, docker["state"]) == (3, "failed")
     assert "no such" in docker["detail"].lower()
     assert set(rungs(report, "running").values()) == {"unknown"}
+
+
+def test_the_page_of_a_frozen_engine_says_so_and_shows_nothing_green(engine: Engine, shop: Path) -> None:
+    port = free_port()
+    options = ["--port", str(port), "--interval", "1s", "--docker", engine.address]
+    environ = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent), "AUDITOR_STATE_DIR": str(shop / "state")}
+    command = [sys.executable, "-m", "auditor", "serve", *options]
+    with subprocess.Popen(command, cwd=shop, env=environ, stderr=subprocess.DEVNULL) as server:
+        try:
+            web = answer(port, lambda body: body["healthy_services"] >= 1)["services"]["uncategorized"]["web"]
+            assert (web["status"], web["health"]) == ("healthy", "healthy")
+            with engine.frozen():
+                blind = answer(port, lambda body: body["healthy_services"] == 0)
+                page = httpx.get(f"http://127.0.0.1:{port}/").text
+                ready = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+            assert {s["status"] for s in blind["services"]["uncategorized"].values()} == {"unknown"}
+            assert "no answer" in page or "stale" in page.lower()
+            assert 'state="healthy"} 1.0' not in ready
+            assert answer(port, lambda body: body["healthy_services"] >= 1), "it sees again when the engine does"
+        finally:
+            server.terminate()
+    assert server.returncode == 0
+
+
+def answer(port: int, holds: Callable[[Report], bool]) -> Report:
+    """The status, as soon as it is as wanted."""
+    end = time.monotonic() + 60
+    body: Report = {}
+    while time.monotonic() < end:
+        with contextlib.suppress(httpx.TransportError):
+            reply = httpx.get(f"http://127.0.0.1:{port}/services/status")
+            body = reply.json()
+            if reply.status_code == 200 and holds(body):
+                return body
+        time.sleep(0.2)
+    raise AssertionError(body)
