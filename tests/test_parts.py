@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from tests.parts import engine as engines
+from tests.parts import finder, present
+from tests.parts.plugin import refuse
 from tests.parts.process import StartError, free_port, start, wait_until
 
 STACK = """\
@@ -104,6 +106,27 @@ def test_second_engine_runs_beside_and_is_gone_afterwards(engine) -> None:
         assert bridge.exists()
     assert not bridge.exists() and not other.socket.exists() and not _alive(other.pid)
     assert not engines._home(other.slot).exists()
+
+
+@pytest.mark.parametrize(
+    ("ci", "outcome"), [("", pytest.skip.Exception), ("false", pytest.skip.Exception), ("true", pytest.fail.Exception)]
+)
+def test_missing_component_skips_or_fails_in_ci(monkeypatch, ci: str, outcome: type[BaseException]) -> None:
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="needs thing: it is gone"):
+        refuse("thing", "it is gone")
+
+
+def test_old_program_on_the_path_is_passed_over(monkeypatch, tmp_path: Path) -> None:
+    old = tmp_path / "docker-compose"
+    old.write_text("#!/bin/sh\necho docker-compose version 1.29.2\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("STACK_AUDITOR_PARTS", str(tmp_path / "empty"))
+    assert present("docker-compose") is None
+    old.write_text("#!/bin/sh\necho Docker Compose version 2.40.3\n")
+    finder._version.cache_clear()
+    assert present("docker-compose") == old
 
 
 def test_child_that_does_not_answer_is_ended(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ BUNDLES = {
     ),
     "engine": Bundle(("docker.io", "containerd", "runc", "iptables", "busybox", "redis-server")),
     # libatomic1 is for playwright's driver.
-    "browser": Bundle(("chromium", "fontconfig-config", "fonts-dejavu-core", "fonts-liberation", "libatomic1")),
+    "browser": Bundle(("chromium", "fonts-dejavu-core", "fonts-liberation", "libatomic1")),
 }
 
 PARTS = {
