@@ -111,7 +111,8 @@ def _names(words: tuple[str, ...], error: _Error, path: str | None) -> frozenset
 def _known(name: str, error: _Error, path: str | None, line: int | None) -> None:
     known = {*registry.checks(), *registry.formerly()}
     if name not in known:
-        raise error(f"no check is called `{name}`", path=path, line=line, help=did_you_mean(name, {*known, *PROFILES}))
+        help = did_you_mean(name, {*known, *PROFILES}) or "`auditor checks` lists them, and the profiles"
+        raise error(f"no check is called `{name}`", path=path, line=line, help=help)
 
 
 def _check_options(config: CheckConfig) -> None:

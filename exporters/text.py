@@ -287,8 +287,26 @@ def _findings(report: Report, look: Look) -> Iterator[str]:
     if quiet:
         yield ""
         yield look.paint("Also noticed", "bold") + look.paint("  (info; in full with -v)", "dim")
-        for finding in quiet:
-            yield from _brief(finding, look)
+        yield from _briefs(quiet, look)
+
+
+_MOST_ALIKE = 4  # notices of one check that are told one by one
+
+
+def _briefs(findings: Iterable[Finding], look: Look) -> Iterator[str]:
+    """Notices, those of one check that many services share in one line."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.check, []).append(finding)
+    for check, group in groups.items():
+        names = list(dict.fromkeys(finding.service for finding in group if finding.service))
+        if len(group) <= _MOST_ALIKE or len(names) < len(group):
+            for finding in group:
+                yield from _brief(finding, look)
+            continue
+        shown = ", ".join(clean(name, 60) for name in names[:_MOST_ALIKE])
+        text = f"{check}: {len(names)} services ({shown}, and {len(names) - _MOST_ALIKE} more)"
+        yield from _dotted(text, look)
 
 
 def _nothing(report: Report, notices: Sequence[Finding]) -> str:
@@ -364,7 +382,11 @@ def _evidence_text(item: Evidence) -> str:
 
 def _brief(finding: Finding, look: Look) -> Iterator[str]:
     place = f" ({finding.locations[0]})" if finding.locations else ""
-    first, *more = wrap(clean(f"{finding.check}: {finding.message}{place}"), look.width - 4)
+    yield from _dotted(clean(f"{finding.check}: {finding.message}{place}"), look)
+
+
+def _dotted(text: str, look: Look) -> Iterator[str]:
+    first, *more = wrap(text, look.width - 4)
     yield f"  {look.dot.strip()} {first}"
     yield from (f"    {line}" for line in more)
 

@@ -155,3 +155,12 @@ def test_the_gate_names_what_it_finds_wanting() -> None:
         "2 warning",
         "coverage 61 % is below 80 %",
     ]
+
+
+def test_notices_that_many_services_share_are_one_line() -> None:
+    shared = [finding("no-tier", name, severity=Severity.INFO) for name in ("a", "b", "c", "d", "e", "f")]
+    few = [finding("no-owner", name, severity=Severity.INFO) for name in ("a", "b")]
+    lines = text.render(report(findings=(*shared, *few)), width=80).splitlines()
+    told = lines[lines.index("Also noticed  (info; in full with -v)") + 1 :][:3]
+    assert told[0] == "  · no-tier: 6 services (a, b, c, d, and 2 more)"
+    assert [line.split(":")[0] for line in told[1:]] == ["  · no-owner", "  · no-owner"]
