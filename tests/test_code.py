@@ -99,9 +99,9 @@ def test_what_is_no_stub(code: str) -> None:
     assert stubs(code) == []
 
 
-def test_a_stub_says_its_name_and_line() -> None:
+def test_a_stub_says_its_name() -> None:
     (stub,) = read("class N:\n    def _send_slack(self, text):\n        log.info(text)\n").placeholders
-    assert stub.text == "`N._send_slack` only logs what it should send (line 3)"
+    assert stub.text == "`N._send_slack` only logs what it should send"
     assert str(stub.location) == "app/web.py:3"
 
 
@@ -178,6 +178,25 @@ def test_a_reference_keeps_no_secret() -> None:
 # --- which files ---------------------------------------------------------------------------------------------
 
 STUB = "def send(): pass\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ("export async function sendSms(to) {\n  throw new Error('Not implemented');\n}", [2]),
+        ("module.exports = () => { throw Error(`sms.send: not yet implemented`) }", [1]),
+        ('func Send() error {\n\treturn errors.New("not implemented")\n}', [2]),
+        ("def send\n  raise NotImplementedError\nend", [2]),
+        ("fn send() { todo!() }", [1]),
+        ("public void Send() => throw new NotImplementedException();", [1]),
+        ("// throw new Error('Not implemented')\nsend();", []),
+        ("if (kind !== 'sms') log('fax is not implemented');", []),
+        ("export abstract class Sender {\n  send() { throw new Error('Not implemented'); }\n}", []),
+    ],
+)
+def test_stubs_of_other_languages(code: str, lines: list[int]) -> None:
+    found = parse_implementation(MemoryTree({"app/web.ts": code}), entry(implementation="app/web.ts"), "")
+    assert [stub.location.line for stub in found.placeholders] == lines
 
 
 def test_a_directory_is_all_python_below_it_but_tests() -> None:

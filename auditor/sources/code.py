@@ -60,6 +60,8 @@ def parse_implementation(tree: Tree, entry: Entry, directory: str) -> Implementa
     places = [place for source in sources for place in source.functions(bases)]
     concerned = [place for place in places if place.concerns(words)] or places
     stubs = [stub for place in concerned if (stub := place.placeholder()) is not None]
+    if len(sources) == 1:
+        stubs += sources[0].foreign_stubs()
     references = _unique(reference for source in sources for reference in source.references())
     first = concerned[0].location if concerned and len(files) == 1 else Location(path)
     return Implementation(entry.name, path, True, first, tuple(stubs[:MAX_FOUND]), references)
@@ -165,12 +167,29 @@ class _Source:
             elif isinstance(node, ast.If | ast.Try):
                 todo += [(inner, owner) for inner in reversed(node.body + node.orelse)]
 
+    def foreign_stubs(self) -> Iterator[Placeholder]:
+        """Where a file of another language says that it is not implemented; a base class leaves that to others."""
+        if self.module or _BASE_CLASS.search(self.text):
+            return
+        for number, line in enumerate(self.text.split("\n")[:20_000], 1):
+            if _FOREIGN_STUB.search(line[:500]) and not line.lstrip().startswith(_COMMENTS):
+                yield Placeholder("not-implemented", "it says that it is not implemented", Location(self.path, number))
+
     def references(self) -> Iterator[Reference]:
         """The outside addresses in string literals, or in the lines of other languages."""
         texts = _literals(self.nodes) if self.module else _lines(self.text)
         for line, text, whole in texts:
             for address in _outside(text, whole):
                 yield Reference(address, "code", Location(self.path, line))
+
+
+_FOREIGN_STUB = re.compile(
+    r"""(?ix) (?:\bthrow\s+(?:new\s+)?[\w.:]+|\bpanic!?|\bfatalError|\bTODO|\berrors\.New|\braise\s+["'])
+    \(?\s*["'`]?(?:\w+[\s.:]+){0,4}(?:is\s+)?not\s+(?:yet\s+)?implemented
+    | \bNotImplementedException\b | \braise\s+NotImplementedError\b | \b(?:unimplemented|todo)!\(""",
+)
+_BASE_CLASS = re.compile(r"\babstract\b|\bclass\s+(?:Base|Abstract)|\binterface\b")
+_COMMENTS = ("//", "#", "*", "/*", "--", "<!--")
 
 
 def _parsed(text: str, path: str) -> ast.Module:
@@ -447,7 +466,7 @@ def _default_host(call: ast.Call) -> str | None:
 def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
     """The lines of another language that are no comments."""
     for number, line in enumerate(text.split("\n")[:20_000], 1):
-        if "://" in line and not line.lstrip().startswith(("//", "#", "*", "/*", "--", "<!--")):
+        if "://" in line and not line.lstrip().startswith(_COMMENTS):
             yield number, re.sub(r"\s//.*", "", line[:2_000]), not re.search(r"://[^\"'`]*\$\{", line[:2_000])
 
 
