@@ -78,3 +78,20 @@ def test_a_compose_file_that_leads_out_says_so(tmp_path: Path) -> None:
     (tmp_path / "root" / "compose.yaml").symlink_to("../compose.yaml")
     found = _gathered("system: s\nservices: {web: {}}", DiskTree(tmp_path / "root"))
     assert "outside the project root" in found.projects[0].faults[0].message
+
+
+@pytest.mark.parametrize(("allowed", "state_of_compose"), [(True, "ok"), (False, "failed")])
+def test_files_outside_the_root_only_where_they_are_allowed(
+    tmp_path: Path, allowed: bool, state_of_compose: str
+) -> None:
+    (root := tmp_path / "root").mkdir()
+    (shared := tmp_path / "shared").mkdir()
+    (shared / "inc.yml").write_text("services: {cache: {image: 'redis:7.4', env_file: inc.env}}")
+    (shared / "inc.env").write_text("COLOUR=blue")
+    (shared / "base.yml").write_text("services: {base: {image: 'nginx:1.27.5', env_file: inc.env}}")
+    extends = "extends: {file: ../shared/base.yml, service: base}"
+    (root / "compose.yaml").write_text(f"include: [../shared/inc.yml]\nservices: {{web: {{{extends}}}}}")
+    found = _gathered("system: s\nservices: {web: {}}", DiskTree(root, allow=(shared,) if allowed else ()))
+    assert state(found, "compose")[0] == state_of_compose
+    variables = [v.name for d in found.projects[0].definitions for v in d.variables]
+    assert variables == (["COLOUR", "COLOUR"] if allowed else [])

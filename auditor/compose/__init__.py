@@ -20,7 +20,7 @@ from auditor.compose.places import Faults, Places
 from auditor.compose.shape import CONFIG, MODEL, NETWORK, SECRET, VOLUME, Shape, conform
 from auditor.compose.values import boolean
 from auditor.errors import TextError
-from auditor.model import Definition, EnvironmentSpec, Location, Project
+from auditor.model import Definition, EnvironmentSpec, Location, Project, Resource
 from auditor.tree import Tree
 from auditor.yamlfile import Mapping, Sequence, Value
 
@@ -81,7 +81,7 @@ def _load(
 ) -> Project:
     faults = loader.faults
     given = {**spec.variables, **variables}
-    wanted = files if files is not None else _beneath_all(spec.compose, directory, spec.location, faults)
+    wanted = files if files is not None else _beneath_all(loader, spec.compose, directory, spec.location)
     paths = wanted or _discovered(loader, spec, directory, given)
     if not paths:
         if wanted is not None and not faults.all() and not optional:
@@ -135,19 +135,40 @@ def _project(
     _say_container_names(definitions, faults)
     used = {network for definition in definitions for network in definition.networks}
     all_networks = tuple(networks) + (("default",) if "default" in used and "default" not in networks else ())
-    return Project(spec.name, name, tuple(loader.places.paths), definitions, all_networks, tuple(volumes), faults.all())
+    sections = {"networks": networks, "volumes": volumes, "secrets": secrets, "configs": configs}
+    return Project(
+        spec.name,
+        name,
+        tuple(loader.places.paths),
+        definitions,
+        all_networks,
+        tuple(volumes),
+        faults.all(),
+        tuple(_resources(sections, faults)),
+    )
+
+
+def _resources(sections: AnyMapping[str, Mapping], faults: Faults) -> Iterator[Resource]:
+    """What the top-level sections hold, used or not."""
+    for section, entries in sections.items():
+        for key, item in entries.items():
+            name = item.get("name") if isinstance(item, Mapping) else None
+            if isinstance(item, Mapping) and isinstance(old := item.get("external"), Mapping):
+                name = old.get("name", name)
+            named = str(name) if isinstance(name, str) and name else None
+            yield Resource(section, key, faults.places.at(entries.lines[key]), _is_external(item), named)
 
 
 # --- which files -------------------------------------------------------------------------------------------------
 
 
-def _beneath_all(paths: tuple[str, ...], directory: str, location: Location, faults: Faults) -> tuple[str, ...] | None:
+def _beneath_all(loader: Loader, paths: tuple[str, ...], directory: str, location: Location) -> tuple[str, ...] | None:
     found = []
     for path in paths:
         try:
-            found.append(beneath(directory, path))
+            found.append(beneath(directory, path, loader.tree))
         except TextError as error:
-            faults.add(error.what, location, help=error.help, fatal=True)
+            loader.faults.add(error.what, location, help=error.help, fatal=True)
     return tuple(found)
 
 
@@ -165,7 +186,7 @@ def _discovered(loader: Loader, spec: EnvironmentSpec, directory: str, given: An
         return discover(loader.tree, directory)
     separator = values.get("COMPOSE_PATH_SEPARATOR") or ":"
     paths = tuple(path for path in named.split(separator) if path)
-    return _beneath_all(paths, directory, spec.location, loader.faults) or ()
+    return _beneath_all(loader, paths, directory, spec.location) or ()
 
 
 def _env(
@@ -174,7 +195,7 @@ def _env(
     """The variables of the environment's own env files, else of the `.env` in the project directory."""
     default = posixpath.join(home, ".env")
     if spec.env_file:
-        paths = _beneath_all(spec.env_file, directory, spec.location, loader.faults) or ()
+        paths = _beneath_all(loader, spec.env_file, directory, spec.location) or ()
     else:
         paths = (default,) if loader.tree.exists(default) else ()
     return loader.env_files(paths, spec.location, given)
@@ -286,16 +307,20 @@ def _known(service: str, value: Mapping, section: str, declared: Mapping, faults
 
 def _say_container_names(definitions: tuple[Definition, ...], faults: Faults) -> None:
     """Says which container names Compose refuses: taken twice, or on a service of several containers."""
-    owners: dict[str, str] = {}
-    for definition in definitions:
+    owners: dict[str, Definition] = {}
+    for definition in sorted(definitions, key=lambda definition: definition.name):  # the file's order decides nothing
         name = definition.container_name
         if name is None or not definition.active:
             continue
         place = definition.place("container_name")
-        owner = owners.setdefault(name, definition.name)
-        if owner != definition.name:
-            message = f"`container_name` of `{definition.name}` is that of `{owner}` too"
-            faults.add(message, place, service=definition.name, help="leave it out, or make it another")
+        owner = owners.setdefault(name, definition)
+        if owner is not definition:
+            message = f"`container_name` of `{definition.name}` is that of `{owner.name}` too"
+            help, others = "leave it out, or make it another", (owner.place("container_name"),)
+            check = "duplicate-container-name"
+            faults.add(message, place, check=check, service=definition.name, help=help, others=others)
         if definition.replicas > 1:
             message = f"a `container_name` on `{definition.name}`, which has {definition.replicas} replicas"
-            faults.add(message, place, service=definition.name, help="leave the name out")
+            others = tuple(place for key in ("deploy.replicas", "scale") if (place := definition.lines.get(key)))
+            check = "container-name-scaled"
+            faults.add(message, place, check=check, service=definition.name, help="leave the name out", others=others)

@@ -54,9 +54,17 @@ class _Unit:
     done: dict[str, Mapping] = field(default_factory=dict)
 
 
-def beneath(directory: str, path: str) -> str:
-    """`path` as seen from `directory`, relative to the root, the root itself as "". Raises TextError."""
-    joined = join(directory, path)
+def beneath(directory: str, path: str, tree: Tree) -> str:
+    """`path` as seen from `directory`, relative to the root, the root itself as "".
+
+    Raises TextError where it climbs out of the root to what the tree does not allow.
+    """
+    try:
+        joined = join(directory, path)
+    except TextError:
+        joined = posixpath.normpath(posixpath.join(directory, path))
+        if not joined.startswith("../") or not tree.exists(joined):
+            raise
     return "" if joined == "." else joined
 
 
@@ -252,7 +260,7 @@ class Loader:
             self.faults.add("a remote file in `extends` is not read", asked, fatal=True)
             return None
         try:
-            path = beneath(unit.directory, file)
+            path = beneath(unit.directory, file, self.tree)
         except TextError as error:
             self.faults.add(error.what, asked, help=error.help, fatal=True)
             return None
@@ -311,10 +319,10 @@ class Loader:
             self.faults.add("a remote file in `include` is not read", asked, fatal=True)
             return None
         try:
-            paths = [beneath(directory, file) for file in files]
+            paths = [beneath(directory, file, self.tree) for file in files]
             own = long.get("project_directory")
-            home = beneath(directory, own) if isinstance(own, str) and own else posixpath.dirname(paths[0])
-            env_files = [beneath(directory, file) for file in _texts(long.get("env_file"))]
+            home = beneath(directory, own, self.tree) if isinstance(own, str) and own else posixpath.dirname(paths[0])
+            env_files = [beneath(directory, file, self.tree) for file in _texts(long.get("env_file"))]
         except TextError as error:
             self.faults.add(error.what, asked, help=error.help, fatal=True)
             return None

@@ -45,8 +45,11 @@ def _rebased(service: Value, source: str, target: str) -> Value:
     return result
 
 
+_DEEP = "/-" * 40  # so deep that a path which climbs out of the root still has a name
+
+
 def _prefixing(source: str, target: str) -> _Change:
-    prefix = posixpath.relpath("/" + source, "/" + target)
+    prefix = posixpath.relpath(f"{_DEEP}/{source}", f"{_DEEP}/{target}")
 
     def change(value: Value) -> Value:
         if not isinstance(value, str) or not value or value[0] in "/~" or "://" in value or value.startswith("git@"):
