@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -68,7 +69,7 @@ def test_unfit_python_is_named(python: str, tmp_path: Path) -> None:
 
 def test_python_without_venv_says_what_to_install(tmp_path: Path) -> None:
     bare = tmp_path / "python3"
-    bare.write_text(f'#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; esac\nexec {sys.executable} "$@"\n')
+    bare.write_text(f'#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; esac\nexec {shlex.quote(sys.executable)} "$@"\n')
     bare.chmod(0o755)
     done = make_environment(bare, tmp_path)
     assert done.returncode == 1 and not (tmp_path / "venv").exists()

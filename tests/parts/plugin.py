@@ -187,7 +187,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says which real components this run had, and how many tests were skipped for want of which."""
-    reports = [report for kind in terminalreporter.stats.values() for report in kind if hasattr(report, "keywords")]
+    reports = [report for kind in terminalreporter.stats.values() for report in kind if hasattr(report, "when")]
     if not any({"engine", "component"} & set(report.keywords) for report in reports):
         return
     terminalreporter.section("components")
