@@ -10,6 +10,7 @@ SHELL := /bin/sh
 
 PYTHON ?=
 ARGS ?=
+EXAMPLE := compose/examples/auterity/catalogue.yaml
 RUN := .venv/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --no-input
 COMPILE := $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -47,8 +48,10 @@ format: .venv/development
 	@$(RUN) -m ruff format .
 
 generate: .venv/development
-	@.venv/bin/auditor build rules
-	@.venv/bin/auditor build dashboards
+	@$(RUN) -c 'from auditor.catalogue import schema_text; print(end=schema_text())' >auditor/catalogue.schema.json.new
+	@mv auditor/catalogue.schema.json.new auditor/catalogue.schema.json
+	@.venv/bin/auditor build rules --catalogue $(EXAMPLE) --output rules
+	@.venv/bin/auditor build dashboards --catalogue $(EXAMPLE) --output dashboards
 	-@$(RUN) -m tests.screenshot
 
 bench: .venv/development
