@@ -20,7 +20,7 @@ from auditor.compose.places import Faults, Places
 from auditor.compose.shape import CONFIG, MODEL, NETWORK, SECRET, VOLUME, Shape, conform
 from auditor.compose.values import boolean
 from auditor.errors import TextError
-from auditor.model import Definition, EnvironmentSpec, Location, Project, Resource
+from auditor.model import Definition, EnvironmentSpec, Location, Project
 from auditor.tree import Tree
 from auditor.yamlfile import Mapping, Sequence, Value
 
@@ -135,28 +135,7 @@ def _project(
     _say_container_names(definitions, faults)
     used = {network for definition in definitions for network in definition.networks}
     all_networks = tuple(networks) + (("default",) if "default" in used and "default" not in networks else ())
-    sections = {"networks": networks, "volumes": volumes, "secrets": secrets, "configs": configs}
-    return Project(
-        spec.name,
-        name,
-        tuple(loader.places.paths),
-        definitions,
-        all_networks,
-        tuple(volumes),
-        faults.all(),
-        tuple(_resources(sections, faults)),
-    )
-
-
-def _resources(sections: AnyMapping[str, Mapping], faults: Faults) -> Iterator[Resource]:
-    """What the top-level sections hold, used or not."""
-    for section, entries in sections.items():
-        for key, item in entries.items():
-            name = item.get("name") if isinstance(item, Mapping) else None
-            if isinstance(item, Mapping) and isinstance(old := item.get("external"), Mapping):
-                name = old.get("name", name)
-            named = str(name) if isinstance(name, str) and name else None
-            yield Resource(section, key, faults.places.at(entries.lines[key]), _is_external(item), named)
+    return Project(spec.name, name, tuple(loader.places.paths), definitions, all_networks, tuple(volumes), faults.all())
 
 
 # --- which files -------------------------------------------------------------------------------------------------
@@ -307,20 +286,16 @@ def _known(service: str, value: Mapping, section: str, declared: Mapping, faults
 
 def _say_container_names(definitions: tuple[Definition, ...], faults: Faults) -> None:
     """Says which container names Compose refuses: taken twice, or on a service of several containers."""
-    owners: dict[str, Definition] = {}
-    for definition in sorted(definitions, key=lambda definition: definition.name):  # the file's order decides nothing
+    owners: dict[str, str] = {}
+    for definition in definitions:
         name = definition.container_name
         if name is None or not definition.active:
             continue
         place = definition.place("container_name")
-        owner = owners.setdefault(name, definition)
-        if owner is not definition:
-            message = f"`container_name` of `{definition.name}` is that of `{owner.name}` too"
-            help, others = "leave it out, or make it another", (owner.place("container_name"),)
-            check = "duplicate-container-name"
-            faults.add(message, place, check=check, service=definition.name, help=help, others=others)
+        owner = owners.setdefault(name, definition.name)
+        if owner != definition.name:
+            message = f"`container_name` of `{definition.name}` is that of `{owner}` too"
+            faults.add(message, place, service=definition.name, help="leave it out, or make it another")
         if definition.replicas > 1:
             message = f"a `container_name` on `{definition.name}`, which has {definition.replicas} replicas"
-            others = tuple(place for key in ("deploy.replicas", "scale") if (place := definition.lines.get(key)))
-            check = "container-name-scaled"
-            faults.add(message, place, check=check, service=definition.name, help="leave the name out", others=others)
+            faults.add(message, place, service=definition.name, help="leave the name out")

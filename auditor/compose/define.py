@@ -8,9 +8,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from auditor.compose.files import Loader, Source, beneath
-from auditor.compose.healthcheck import question
 from auditor.compose.interpolate import Text
-from auditor.compose.merge import Short, build_mapping, keyed, named, nothing, started
+from auditor.compose.merge import build_mapping, keyed, named, nothing, started
 from auditor.compose.mounts import mounts
 from auditor.compose.places import Faults
 from auditor.compose.ports import exposed, ports
@@ -69,9 +68,6 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
         faults.add("a `container_name` that Docker refuses", service.lines["container_name"], service=name, help=help)
     aliases = _aliases(service)
     own = {name, *aliases, *_named_here(service), *((container_name,) if container_name else ())}
-    published, open_ports = ports(service.get("ports"), faults, name), exposed(service.get("expose"))
-    known_ports = {*open_ports, *(port.target for port in published)}
-    logging = mapping(service.get("logging"))
     return Definition(
         name=name,
         environment=context.environment,
@@ -80,8 +76,8 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
         image=text(service.get("image")),
         build=bool(service.get("build")),
         container_name=container_name,
-        ports=published,
-        expose=open_ports,
+        ports=ports(service.get("ports"), faults, name),
+        expose=exposed(service.get("expose")),
         variables=tuple(variables),
         references=tuple(_references(service, named_hosts, own, context)),
         networks=networks,
@@ -89,7 +85,7 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
         network_mode=text(service.get("network_mode")),
         mounts=_mounts(name, service, context),
         depends_on=depends_on,
-        healthcheck=_healthcheck(name, healthcheck, service, known_ports, faults),
+        healthcheck=_healthcheck(name, healthcheck, service, faults),
         restart=_restart(service, deploy),
         replicas=_replicas(name, service, deploy, faults),
         profiles=profiles,
@@ -97,11 +93,8 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
         memory_limit=_whole(_limit(name, service, "mem_limit", limits, "memory", faults)),
         cpu_limit=_limit(name, service, "cpus", limits, "cpus", faults),
         pids_limit=_whole(_limit(name, service, "pids_limit", limits, "pids", faults)),
-        logging_driver=text(logging.get("driver")),
+        logging_driver=text(mapping(service.get("logging")).get("driver")),
         external_networks=tuple(network for network in networks if network in context.external_networks),
-        logging_options=tuple(key for key, item in mapping(logging.get("options")).items() if item is not None),
-        secrets=_granted(service, "secrets"),
-        configs=_granted(service, "configs"),
     )
 
 
@@ -290,10 +283,10 @@ def _dependencies(name: str, service: Mapping, faults: Faults) -> tuple[Dependen
             help = f"write one of {', '.join(_CONDITIONS_OF_EDGES)}"
             faults.add(message, edges.lines[key], service=name, help=help)
         required = boolean(long.get("required")) is not False
-        found[key] = Dependency(key, condition, required, at(edges.lines[key]), not isinstance(value, Short))
+        found[key] = Dependency(key, condition, required, at(edges.lines[key]))
     for key, target in _implied(service):
         if target and target != name:
-            found.setdefault(target, Dependency(target, location=at(service.lines[key]), stated=False))
+            found.setdefault(target, Dependency(target, location=at(service.lines[key])))
     return tuple(found.values())
 
 
@@ -309,20 +302,7 @@ def _implied(service: Mapping) -> Iterator[tuple[str, str]]:
             yield key, value.removeprefix("service:")
 
 
-def _granted(service: Mapping, section: str) -> tuple[str, ...]:
-    """The keys of the secrets or configs that a service, or its build, is given."""
-    found: dict[str, None] = {}
-    for owner in (service, mapping(service.get("build"))):
-        for item in _items(owner.get(section)):
-            key = item.get("source") if isinstance(item, Mapping) else item
-            if isinstance(key, str) and key:
-                found[str(key)] = None
-    return tuple(found)
-
-
-def _healthcheck(
-    name: str, value: Value, service: Mapping, known_ports: Collection[int], faults: Faults
-) -> HealthCheck | None:
+def _healthcheck(name: str, value: Value, service: Mapping, faults: Faults) -> HealthCheck | None:
     if not isinstance(value, Mapping):
         return None
     times: dict[str, float | None] = {}
@@ -335,42 +315,7 @@ def _healthcheck(
     retries = integer(value.get("retries"))
     disabled = boolean(value.get("disable")) is True or kind == "NONE"
     location = faults.places.at(service.lines["healthcheck"])
-    test = value.get("test")
-    asked = question(kind, [test] if isinstance(test, str) else [str(item) for item in _items(test)[1:]])
-    return HealthCheck(
-        kind=kind,
-        disabled=disabled,
-        interval=times["interval"],
-        timeout=times["timeout"],
-        retries=retries,
-        start_period=times["start_period"],
-        location=location,
-        tools=asked.tools,
-        needs_shell=asked.needs_shell,
-        always_true=asked.always_true,
-        stray_ports=_stray([port for port in asked.ports if port not in known_ports], service),
-    )
-
-
-_NUMBER = re.compile(r"\d{2,5}")
-_SAYS_PORTS = ("environment", "command", "entrypoint", "labels", "build")
-
-
-def _stray(asked: list[int], service: Mapping) -> tuple[int, ...]:
-    """Those of the ports that no setting of the service names; none where an env file may name them."""
-    if not asked or "env_file" in service:
-        return ()
-    todo: list[Value] = [service.get(key) for key in _SAYS_PORTS]
-    while todo and asked:
-        value = todo.pop()
-        if isinstance(value, Mapping):
-            todo += value.values()
-        elif isinstance(value, Sequence):
-            todo += value
-        elif value is not None:
-            numbers = {int(number) for number in _NUMBER.findall(str(value))}
-            asked = [port for port in asked if port not in numbers]
-    return tuple(asked)
+    return HealthCheck(kind, disabled, times["interval"], times["timeout"], retries, times["start_period"], location)
 
 
 def _test_kind(name: str, healthcheck: Mapping, faults: Faults) -> str | None:
