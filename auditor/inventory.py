@@ -39,6 +39,7 @@ from auditor.model import (
 )
 from auditor.words import longest, normal
 
+ALIVE = frozenset({"running", "restarting", "paused"})
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1", "::"})  # noqa: S104  compared, never bound
 _CONTAINER_NAME = re.compile(r"(.+)[-_]\d{1,4}")
 HOST_MACHINE = frozenset({"host.docker.internal", "gateway.docker.internal", "host-gateway"})
@@ -146,7 +147,8 @@ class Snapshot:
         for name, definition in definitions.items():
             yield self._join(environment, name, None, definition, containers.pop(name, ()))
         for name, group in containers.items():
-            yield self._join(environment, name, None, None, group)
+            if any(container.state in ALIVE for container in group):  # what ended long ago is no service
+                yield self._join(environment, name, None, None, group)
 
     def _join(
         self,

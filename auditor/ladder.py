@@ -134,7 +134,7 @@ def _running(service: Service, snapshot: Snapshot) -> Step:
         return missing
     up = [c for c in service.containers if c.state == "running"]
     if snapshot.runs_once(service):
-        return _ran(service.containers, up)
+        return Step(UNKNOWN, _NO_RUN) if _leaves_no_trace(service) else _ran(service.containers, up)
     wanted = service.definition.replicas if service.definition else 1
     evidence = tuple(Evidence("docker", _shown(container)) for container in service.containers)
     if up and len(up) >= wanted:
@@ -158,12 +158,25 @@ def _listening(service: Service, snapshot: Snapshot) -> Step:
 
 
 def _ran(containers: Iterable[Container], up: list[Container]) -> Step:
-    ended = [c for c in containers if c.state == "exited"]
-    if up or any(c.exit_code == 0 for c in ended):
+    last = max((c for c in containers if c.state == "exited"), key=_recency, default=None)
+    if up or (last and last.exit_code == 0):
         return Step(PROVED, None, _seen("docker", "it runs now" if up else "its last run exited 0"))
-    if ended:
-        return Step(DISPROVED, f"its last run exited {ended[-1].exit_code}", _seen("docker", _shown(ended[-1])))
-    return Step(DISPROVED, "no run of it is on record")
+    if last:
+        return Step(DISPROVED, f"its last run exited {last.exit_code}", _seen("docker", _shown(last)))
+    return Step(DISPROVED, _NO_RUN)
+
+
+def _recency(container: Container) -> tuple[float, str]:
+    moment = container.started_at or container.finished_at
+    return (moment.timestamp() if moment else 0.0, container.id)
+
+
+_NO_RUN = "no run of it is on record"
+
+
+def _leaves_no_trace(service: Service) -> bool:
+    """A scheduled run without a container: it may have been removed after a run that went well."""
+    return service.lifecycle is Lifecycle.CRON and not service.containers
 
 
 def _shown(container: Container) -> str:
@@ -195,6 +208,8 @@ def judge_health(service: Service, snapshot: Snapshot) -> tuple[Verdict, tuple[s
     ports = service.entry.ports if service.entry else ()
     listeners = tuple(x for x in snapshot.listeners if x.environment == service.environment and x.port in ports)
     heard = snapshot.source("processes", service.environment).state == "ok"
+    if _leaves_no_trace(service) and not snapshot.probes_of(service):
+        return Verdict.UNKNOWN, (_NO_RUN,)
     return health.verdict(
         lifecycle=Lifecycle.ONESHOT if snapshot.runs_once(service) else service.lifecycle,
         containers=service.containers,

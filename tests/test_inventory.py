@@ -37,6 +37,7 @@ SHOP: dict[str, Any] = {
         {"name": "shop-db-run", "service": "db", "oneoff": True},
         {"name": "other-db-1", "service": "db", "project": "other"},
         {"name": "by-hand"},
+        {"name": "tried-once", "state": "exited", "exit_code": 0},
     ],
 }
 

@@ -131,6 +131,31 @@ CASES |= {
         "disproved",
         "no container of it exists",
     ),
+    "running: a scheduled run that left no container": (
+        "running",
+        {"catalogue": declared(lifecycle="cron"), "compose": WEB, "containers": []},
+        "unknown",
+        "no run of it is on record",
+    ),
+    "healthy: a scheduled run that left no container": (
+        "healthy",
+        {"catalogue": declared(lifecycle="cron"), "compose": WEB, "containers": []},
+        "unknown",
+        "no run of it is on record",
+    ),
+    "running: the last of several runs failed": (
+        "running",
+        {
+            "catalogue": declared(lifecycle="oneshot"),
+            "compose": WEB,
+            "containers": [
+                {"name": "web-1", "service": "web", "state": "exited", "exit_code": 1, "id": "b"},
+                {"name": "web-0", "service": "web", "state": "exited", "exit_code": 0, "id": "a"},
+            ],
+        },
+        "disproved",
+        "its last run exited 1",
+    ),
     "healthy": ("healthy", {"compose": WEB, "containers": running(health="healthy")}, "proved", None),
     "healthy: unhealthy": (
         "healthy",
