@@ -497,7 +497,8 @@ class Snapshot:
 
     def all_faults(self) -> tuple[Fault, ...]:
         """What the parsers had to say, of judged environments and of files that belong to none."""
-        of_projects = (f for p in self.projects if p.environment in self.environments for f in p.faults)
+        projects = [project for project in self.projects if project.environment in self.environments]
+        of_projects = (fault for project in projects for fault in (*project.faults, *project.remarks))
         of_prometheus = (f for p in self.prometheus if p.environment in self.environments for f in p.faults)
         return (*of_projects, *of_prometheus, *self.faults)
 

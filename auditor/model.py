@@ -282,6 +282,9 @@ class Component:
     replaced_by: str | None = None  # retired or renamed: what to use instead
     slow_start: bool = False
     expects: tuple[Expect, ...] = ()
+    admin_ports: tuple[int, ...] = ()  # ports of `ports` and others that are for its operators only
+    data_paths: tuple[str, ...] = ()  # where it keeps what must outlive it; an image has one of them
+    lacks: tuple[str, ...] = ()  # programs that no tag of its first image brings, `debug` ones left out
 
 
 # --- Compose -------------------------------------------------------------------------------------------------
@@ -289,7 +292,10 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One published port. `published` is text: it may be a range, and None or "0" is a random one."""
+    """One published port. `published` is text: it may be a range, and None or "0" is a random one.
+
+    `host_ip`: None is every interface, "" one that a variable would have named, had it been set.
+    """
 
     target: int
     published: str | None = None
@@ -338,6 +344,9 @@ class Mount:
     source: str | None = None
     read_only: bool = False
     location: Location | None = None
+    propagation: str | None = None  # of a bind: shared, rslave, ...
+    device: str | None = None  # the host's path that a named volume stands for by its `driver_opts`
+    unset: bool = False  # a variable in its source is not set, so the source is not what it will be
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +357,7 @@ class Dependency:
     condition: str = "service_started"
     required: bool = True
     location: Location | None = None
+    stated: bool = True  # False: `condition` is what the short form, or another key, stands for
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +371,10 @@ class HealthCheck:
     retries: int | None = None
     start_period: float | None = None
     location: Location | None = None
+    tools: tuple[str, ...] = ()  # programs that the image must bring for it; (): not sure which
+    needs_shell: bool = False  # a list for `CMD` that only a shell would understand
+    always_true: bool = False  # whatever the service does, the command ends well
+    stray_ports: tuple[int, ...] = ()  # ports of its own loopback that it asks and nothing else in the service names
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,6 +410,23 @@ class Definition:
     pids_limit: int | None = None
     logging_driver: str | None = None
     external_networks: tuple[str, ...] = ()  # those of `networks` that other projects may be on too
+    logging_options: tuple[str, ...] = ()  # their names
+    secrets: tuple[str, ...] = ()  # keys of the top-level section, those for the build included
+    configs: tuple[str, ...] = ()
+    provider: bool = False  # another program provides it; no container is made
+    privileged: bool = False
+    cap_add: tuple[str, ...] = ()  # capabilities in capitals without `CAP_`
+    cap_drop: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
+    user: str | None = None
+    image_user: str | None = None  # the `USER` of the Dockerfile that it is built from
+    read_only: bool = False
+    host_namespaces: tuple[str, ...] = ()  # which of `pid`, `ipc`, `userns_mode`, `uts` are the host's
+    cgroup_parent: str | None = None
+    api_socket: bool = False  # `use_api_socket`
+    pull_policy: str | None = None
+    debug_switches: tuple[str, ...] = ()  # names of variables that switch debugging on
+    idle: tuple[str, ...] = ()  # dotted fields that Compose accepts and does nothing with
 
     def place(self, *fields: str) -> Location:
         """Where the first of `fields` that is written was decided, else where the service begins."""
@@ -416,6 +447,27 @@ class Fault:
     service: str | None = None
     environment: str | None = None
     fatal: bool = False
+    others: tuple[Location, ...] = ()  # more lines that have a part in it
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One entry of a top-level section: `networks`, `volumes`, `secrets` or `configs`, whether used or not."""
+
+    section: str
+    key: str
+    location: Location
+    external: bool = False
+    name: str | None = None  # the real name where one is written
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """A file of the tree that holds secrets and that git does not ignore. `names`: of its secrets, never a value."""
+
+    path: str
+    names: tuple[str, ...]
+    location: Location  # of the first secret in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,6 +481,11 @@ class Project:
     networks: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    resources: tuple[Resource, ...] = ()
+    named: bool = True  # whether somebody gave it a name, or only its directory did
+    sections: Mapping[str, Location] = field(default_factory=dict)  # its top-level keys
+    remarks: tuple[Fault, ...] = ()  # on how its files are written, whatever they mean
+    secret_files: tuple[SecretFile, ...] = ()
 
 
 # --- what runs -----------------------------------------------------------------------------------------------

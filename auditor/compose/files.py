@@ -13,6 +13,7 @@ from auditor.compose.interpolate import Budget, ExpansionError, Interpolation, S
 from auditor.compose.merge import TAGS, merge_model, merge_service, unwrap
 from auditor.compose.places import Faults, Places
 from auditor.compose.rebase import rebase_model, rebase_service
+from auditor.compose.tracked import secrets_in
 from auditor.errors import AuditorError, EvidenceError, TextError
 from auditor.model import Location
 from auditor.tree import NO_SUCH_FILE, Tree, join
@@ -104,6 +105,8 @@ class Loader:
         self.read_bytes = 0
         self.tagged = False
         self.half: set[str] = set()  # services that lack what they extend
+        self.texts: dict[str, bytes] = {}  # of the Compose files, by path
+        self.secrets: dict[str, dict[str, int]] = {}  # env file -> names of the secrets in it, and their lines
         self._ahead: dict[str, bytes] = {}
         self._extended: dict[tuple[str, int], _Unit | None] = {}
 
@@ -137,6 +140,7 @@ class Loader:
         if data is None:
             return []
         offset = self.places.offset(source.path)
+        self.texts[source.path] = data
         try:
             parsed = parse_documents(data, source.path, dialect="go", tags=TAGS, string_keys=True)
         except TextError as error:
@@ -362,10 +366,13 @@ class Loader:
         """The variables of an env file, none after a fault."""
         self.places.offset(path)
         try:
-            return dotenv.parse(data, path, inherited, self.budget, raw=raw)
+            entries = dotenv.parse(data, path, inherited, self.budget, raw=raw)
         except TextError as error:
             self.faults.add(error.what, Location(path, error.line), help=error.help)
             return {}
+        if path not in self.secrets:
+            self.secrets[path] = secrets_in(entries)
+        return entries
 
 
 def is_remote(path: str) -> bool:

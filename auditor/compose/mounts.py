@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 
-from auditor.compose.interpolate import Text, written
+from auditor.compose.interpolate import Text, literal_part, written
 from auditor.compose.places import Faults
 from auditor.compose.values import boolean
 from auditor.errors import TextError
@@ -14,6 +14,7 @@ from auditor.tree import join
 from auditor.yamlfile import Mapping, Sequence, Value
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_PROPAGATIONS = frozenset(("shared", "slave", "private", "rshared", "rslave", "rprivate"))
 _KINDS = ("bind", "volume", "tmpfs", "npipe", "cluster", "image")
 
 
@@ -82,10 +83,21 @@ def _short(item: str, directory: str, location: Location) -> Mount | None:
     if len(parts) == 1:
         return Mount("volume", clean(parts[0]), location=location)
     source, target, *options = parts
-    read_only = "ro" in ",".join(options).split(",")
+    flags = ",".join(options).split(",")
+    read_only = "ro" in flags
     if source[0] in "./~" or _DRIVE.match(source):
-        return Mount("bind", clean(target), _inside(source, directory), read_only, location)
+        propagation = next((flag for flag in flags if flag in _PROPAGATIONS), None)
+        path = _inside(source, directory)
+        return Mount("bind", clean(target), path, read_only, location, propagation, unset=_unset(item))
     return Mount("volume", clean(target), source, read_only, location)
+
+
+def _unset(value: str) -> bool:
+    """Whether a variable left a hole in a text."""
+    if not isinstance(value, Text):
+        return False
+    literal, open_ended = literal_part(value.raw)
+    return open_ended and literal == value
 
 
 def _split(item: str) -> list[str]:
@@ -104,9 +116,13 @@ def _long(item: Mapping, directory: str, location: Location) -> Mount:
     if not isinstance(target, str) or not target:
         raise MountError("a volume without a `target`")
     text = source if isinstance(source, str) and source else None
-    if kind == "bind" and text is not None:
-        text = _inside(text, directory)
-    return Mount(kind, clean(target), text, boolean(item.get("read_only")) is True, location)
+    read_only = boolean(item.get("read_only")) is True
+    if kind != "bind" or text is None:
+        return Mount(kind, clean(target), text, read_only, location)
+    options = item.get("bind")
+    propagation = options.get("propagation") if isinstance(options, Mapping) else None
+    told = propagation if isinstance(propagation, str) and propagation in _PROPAGATIONS else None
+    return Mount(kind, clean(target), _inside(text, directory), read_only, location, told, unset=_unset(text))
 
 
 def _inside(source: str, directory: str) -> str:

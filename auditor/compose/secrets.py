@@ -81,6 +81,11 @@ def looks_secret(name: str) -> bool:
     return any(part in _SECRET_PARTS for part in parts) or _SECRET_PAIRS.search("_".join(parts)) is not None
 
 
+def holds_secret(name: str, value: str) -> bool:
+    """Whether a variable of this name should hold a secret, and this value could be one."""
+    return looks_secret(name) and _NO_SECRET.fullmatch(value) is None
+
+
 def known_default(value: str) -> str | None:
     """The public word that a value is, such as `changeme`; None where it is no well-known default."""
     word = value.strip().strip("\"'<>[]").lower()

@@ -1,0 +1,32 @@
+"""Whom a Dockerfile lets its image run as, as far as its text tells."""
+
+from __future__ import annotations
+
+import re
+
+_LINE = re.compile(r"^[ \t]*(FROM|USER)[ \t]+(.+?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+_FROM = re.compile(r"(?:--\S+\s+)*(?P<base>\S+)(?:\s+AS\s+(?P<name>\S+))?", re.IGNORECASE)
+_DEEPEST = 20  # stages upon stages
+
+
+def user(text: str, target: str | None = None) -> str | None:
+    """The user of the last stage, or of `target`; None where its base image decides, or a variable."""
+    stages: list[tuple[str, str, str | None]] = []  # base, name, user
+    for keyword, rest in _LINE.findall(text):
+        if keyword.upper() == "FROM":
+            match = _FROM.match(rest)
+            if match:
+                stages.append((match["base"].lower(), (match["name"] or "").lower(), None))
+        elif stages:
+            stages[-1] = (*stages[-1][:2], rest)
+    wanted = target.lower() if target else stages[-1][1] or None if stages else None
+    found = next((stage for stage in reversed(stages) if wanted and stage[1] == wanted), None)
+    if found is None and stages and target is None:
+        found = stages[-1]
+    for _ in range(_DEEPEST):
+        if found is None or found[2] is not None:
+            break
+        base = found[0]
+        found = next((stage for stage in stages if stage[1] == base and stage is not found), None)
+    name = found[2] if found else None
+    return None if name is None or "$" in name else name.strip("\"'")

@@ -1,0 +1,111 @@
+"""How Compose files are written, whatever they mean: quotes, and what an older YAML takes for something else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from collections.abc import Mapping as AnyMapping
+
+from auditor.compose.secrets import looks_secret
+from auditor.model import Definition, Fault, Location
+
+_MOST = 10_000  # remarks on one project
+# Plain scalars at the end of a line that YAML 1.1 takes for something else than text.
+_PLAIN = re.compile(
+    r"^[ \t]*(?P<item>-[ \t]+)?(?:(?P<key>[\w.-]+):[ \t]+)?"
+    r"(?:(?P<word>yes|no|on|off)|(?P<octal>0[0-7]+)|(?P<sixty>[1-9][0-9]*(?::[0-5]?[0-9])+))[ \t]*(?:#.*)?\r?$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_VERSION = re.compile(r"^(?:version|\"version\"|'version')[ \t]*:", re.MULTILINE)
+_QUOTED_ITEM = re.compile(r"[ \t]*-[ \t]+[\"']")
+_UNQUOTED_ITEM = re.compile(r"[ \t]*-[ \t]+[\d$]")
+_MODES = frozenset(("mode", "umask"))  # octal numbers that Compose itself writes so
+_TRUE = frozenset(("yes", "on"))
+
+
+def remarks(
+    definitions: tuple[Definition, ...],
+    sections: AnyMapping[str, Location],
+    texts: AnyMapping[str, bytes],
+    environment: str,
+) -> tuple[Fault, ...]:
+    """What is to be said of the text of a project's files. `sections`: its top-level keys and their places."""
+    files = {path: data.decode("utf-8", "replace") for path, data in texts.items()}
+    found: list[Fault] = []
+    for path, text in files.items():
+        found += _versions(path, text, sections, environment)
+        found += _pitfalls(path, text, definitions, environment)
+        if len(found) > _MOST:
+            return tuple(found[:_MOST])
+    lines = {path: text.split("\n") for path, text in files.items()}
+    for definition in definitions:
+        found += _quotes(definition, lines)
+        if len(found) > _MOST:
+            break
+    return tuple(found[:_MOST])
+
+
+def _line(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
+
+
+def _versions(path: str, text: str, sections: AnyMapping[str, Location], environment: str) -> Iterator[Fault]:
+    match = _VERSION.search(text)
+    merged = sections.get("version")
+    place = Location(path, _line(text, match.start())) if match else merged
+    if place is not None and place.path == path:
+        yield Fault("obsolete-version-field", "Compose ignores `version`", place, environment=environment)
+
+
+def _pitfalls(path: str, text: str, definitions: tuple[Definition, ...], environment: str) -> Iterator[Fault]:
+    candidates = [match for match in _PLAIN.finditer(text) if match["key"] or match["item"]]
+    if not candidates:
+        return
+    owners: dict[int | None, tuple[str, str]] = {}
+    for definition in definitions:
+        for field, place in definition.lines.items():
+            if place.path == path:
+                owners[place.line] = definition.name, field
+    for match in candidates:
+        line = _line(text, match.start())
+        if line in owners and (said := _reading(match)):
+            name, field = owners[line]
+            message = f"`{field.partition('.')[0]}` of `{name}`: {said}"
+            yield Fault("yaml-pitfall", message, Location(path, line), "put it into quotes", name, environment)
+
+
+def _reading(match: re.Match[str]) -> str | None:
+    """What YAML 1.1 makes of a plain scalar. The text of a number may be a secret, and is not repeated then."""
+    key = match["key"] or ""
+    if match["word"]:
+        return f"`{match['word']}` without quotes is {str(match['word'].lower() in _TRUE).lower()} in YAML 1.1"
+    if match["octal"]:
+        return None if key in _MODES else "a number with a leading zero, without quotes, is octal in YAML 1.1"
+    if looks_secret(key):
+        return "digits with colons, without quotes, are a number to the base of 60 in YAML 1.1"
+    number = 0
+    for part in match["sixty"][:40].split(":"):
+        number = number * 60 + int(part)
+    return f"`{match['sixty'][:40]}` without quotes is the number {number} in YAML 1.1"
+
+
+def _quotes(definition: Definition, lines: AnyMapping[str, list[str]]) -> Iterator[Fault]:
+    ports = dict.fromkeys(port.location for port in definition.ports)
+    for place, text in _texts(ports, lines):
+        if _UNQUOTED_ITEM.match(text):
+            message = f"a port of `{definition.name}` stands without quotes"
+            yield Fault("unquoted-port", message, place, None, definition.name, definition.environment)
+    mounts = dict.fromkeys(mount.location for mount in definition.mounts if mount.kind in ("bind", "volume"))
+    for place, text in _texts(mounts, lines):
+        if _QUOTED_ITEM.match(text):
+            message = f"a volume of `{definition.name}` stands in quotes"
+            yield Fault("quoted-volume", message, place, None, definition.name, definition.environment)
+
+
+def _texts(
+    places: AnyMapping[Location | None, None], lines: AnyMapping[str, list[str]]
+) -> Iterator[tuple[Location, str]]:
+    for place in places:
+        text = lines.get(place.path) if place else None
+        if place and place.line and text and place.line <= len(text):
+            yield place, text[place.line - 1]
