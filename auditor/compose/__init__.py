@@ -7,7 +7,8 @@ import posixpath
 import re
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import MappingProxyType
 
 from auditor.compose.define import Context, define
@@ -18,10 +19,12 @@ from auditor.compose.merge import untag
 from auditor.compose.mounts import resolve_mount
 from auditor.compose.places import Faults, Places
 from auditor.compose.shape import CONFIG, MODEL, NETWORK, SECRET, VOLUME, Shape, conform
+from auditor.compose.tracked import secret_files
 from auditor.compose.values import boolean
+from auditor.compose.writing import remarks
 from auditor.errors import TextError
-from auditor.model import Definition, EnvironmentSpec, Location, Project
-from auditor.tree import Tree
+from auditor.model import Definition, EnvironmentSpec, Location, Project, SecretFile
+from auditor.tree import Tree, join
 from auditor.yamlfile import Mapping, Sequence, Value
 
 __all__ = ["load", "resolve_mount"]
@@ -92,6 +95,7 @@ def _load(
     home = posixpath.dirname(paths[0])
     env = _env(loader, spec, directory, home, given)
     scope = Scope({**env, **given}, loader.budget)
+    told = bool(spec.project or scope.values.get("COMPOSE_PROJECT_NAME"))
     name = _project_name(loader, spec, paths, home or root_name, scope)
     scope = Scope({**scope.values, "COMPOSE_PROJECT_NAME": name or ""}, loader.budget)
     sources = [Source(path, _asked(spec, path)) for path in paths]
@@ -101,7 +105,8 @@ def _load(
         return Project(spec.name, name, tuple(paths), faults=faults.all())
     if loader.tagged:
         untag(model)
-    return _project(spec, loader, model, home, name, scope)
+    project = _project(spec, loader, model, home, name, scope)
+    return replace(project, named=told or project.named)
 
 
 def _project(
@@ -124,6 +129,13 @@ def _project(
         _profiles(spec, scope),
         spec.name,
         frozenset(name for name, network in networks.items() if _is_external(network)),
+        _devices(volumes),
+        frozenset(
+            (section, key)
+            for section, items in (("secrets", secrets), ("configs", configs))
+            for key, item in items.items()
+            if isinstance(item, Mapping) and "file" in item
+        ),
     )
     section = model.get("services")
     lines = section.lines if isinstance(section, Mapping) else {}
@@ -135,7 +147,47 @@ def _project(
     _say_container_names(definitions, faults)
     used = {network for definition in definitions for network in definition.networks}
     all_networks = tuple(networks) + (("default",) if "default" in used and "default" not in networks else ())
-    return Project(spec.name, name, tuple(loader.places.paths), definitions, all_networks, tuple(volumes), faults.all())
+    written = {key: faults.places.at(model.lines[key]) for key in model}
+    return Project(
+        spec.name,
+        name,
+        tuple(loader.places.paths),
+        definitions,
+        all_networks,
+        tuple(volumes),
+        faults.all(),
+        named="name" in model,
+        sections=written,
+        remarks=remarks(definitions, written, loader.texts, spec.name),
+        secret_files=_secret_files(loader, secrets, definitions, home),
+    )
+
+
+def _devices(volumes: Mapping) -> dict[str, str]:
+    """The host's paths that named volumes stand for, as `driver_opts: {o: bind, device: /etc}` makes them."""
+    found: dict[str, str] = {}
+    for key, volume in volumes.items():
+        options = volume.get("driver_opts") if isinstance(volume, Mapping) else None
+        if not isinstance(options, Mapping):
+            continue
+        device, kinds = options.get("device"), f"{options.get('o')},{options.get('type')}".split(",")
+        if isinstance(device, str) and device.startswith("/") and not {"bind", "rbind"}.isdisjoint(kinds):
+            found[key] = device
+    return found
+
+
+def _secret_files(
+    loader: Loader, secrets: Mapping, definitions: tuple[Definition, ...], home: str
+) -> tuple[SecretFile, ...]:
+    read: dict[str, str] = {}
+    for key, secret in secrets.items():
+        file = secret.get("file") if isinstance(secret, Mapping) else None
+        if isinstance(file, str) and file:
+            with suppress(TextError):
+                read[join(home, file)] = key
+    sources = (m.source for d in definitions for m in d.mounts if m.kind == "bind" and m.source)
+    mounted = (source for source in sources if not source.startswith(("/", "~", "..", "$")))
+    return secret_files(loader.tree, loader.secrets, read, mounted)
 
 
 # --- which files -------------------------------------------------------------------------------------------------

@@ -5,9 +5,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping as AnyMapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
+from auditor.compose import dockerfile
 from auditor.compose.files import Loader, Source, beneath
+from auditor.compose.hardening import hardening, idle, switches_debugging
 from auditor.compose.interpolate import Text
 from auditor.compose.merge import build_mapping, keyed, named, nothing, started
 from auditor.compose.mounts import mounts
@@ -17,8 +21,9 @@ from auditor.compose.references import addresses, in_command
 from auditor.compose.secrets import classify
 from auditor.compose.shape import SERVICE, conform
 from auditor.compose.values import boolean, duration, integer, number, scalar_text, size, words
-from auditor.errors import TextError
+from auditor.errors import EvidenceError, TextError
 from auditor.model import Definition, Dependency, HealthCheck, Location, Mount, Reference, Variable
+from auditor.tree import join
 from auditor.yamlfile import Mapping, Sequence, Value
 
 # Searched for, not matched whole: Compose's own pattern has no anchors either.
@@ -40,6 +45,9 @@ class Context:
     active_profiles: frozenset[str]
     environment: str
     external_networks: frozenset[str] = frozenset()
+    devices: AnyMapping[str, str] = field(default_factory=dict)  # volume -> the host's path that it stands for
+    mounted: frozenset[tuple[str, str]] = frozenset()  # sections and keys of secrets and configs that are files
+    users: dict[tuple[str, str | None], str | None] = field(default_factory=dict)  # of Dockerfiles read so far
 
     @property
     def faults(self) -> Faults:
@@ -59,7 +67,8 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
     written_limits = mapping(deploy.get("resources")).get("limits")
     limits = written_limits if isinstance(written_limits, Mapping) else None
     environment = keyed(service.get("environment")) or Mapping()
-    variables, named_hosts = _variables(name, service, environment, active, context)
+    variables, named_hosts, switches = _variables(name, service, environment, active, context)
+    asks = hardening(service)
     networks = _networks(name, service, context)
     depends_on = _dependencies(name, service, faults)
     container_name = text(service.get("container_name"))
@@ -95,6 +104,20 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
         pids_limit=_whole(_limit(name, service, "pids_limit", limits, "pids", faults)),
         logging_driver=text(mapping(service.get("logging")).get("driver")),
         external_networks=tuple(network for network in networks if network in context.external_networks),
+        provider="provider" in service,
+        privileged=asks.privileged,
+        cap_add=asks.cap_add,
+        cap_drop=asks.cap_drop,
+        security_opt=asks.security_opt,
+        user=asks.user,
+        image_user=_image_user(service, context),
+        read_only=asks.read_only,
+        host_namespaces=asks.host_namespaces,
+        cgroup_parent=asks.cgroup_parent,
+        api_socket=asks.api_socket,
+        pull_policy=text(service.get("pull_policy")),
+        debug_switches=switches,
+        idle=idle(service, context.mounted),
     )
 
 
@@ -137,8 +160,8 @@ def _require_image(name: str, service: Mapping, location: Location, faults: Faul
 
 def _variables(
     name: str, service: Mapping, environment: Mapping, active: bool, context: Context
-) -> tuple[list[Variable], list[Reference]]:
-    """The variables of a service, and the addresses in their values."""
+) -> tuple[list[Variable], list[Reference], tuple[str, ...]]:
+    """The variables of a service, the addresses in their values, and those that switch debugging on."""
     at = context.faults.places.at
     found: dict[str, tuple[Value, Location, bool]] = {
         key: (value, location, True) for key, value, location in _env_files(name, service, active, context)
@@ -152,6 +175,7 @@ def _variables(
     own_names = {f"{name.upper().replace('-', '_')}_{word}" for word in ("HOST", "HOSTNAME", "ADDR", "ADDRESS")}
     variables: list[Variable] = []
     named_hosts: list[Reference] = []
+    switches: list[str] = []
     for key, (item, location, from_file) in found.items():
         given = None if item is None else item if isinstance(item, str) else scalar_text(item)
         inherited = context.values.get(key, "") if given is None else given
@@ -159,7 +183,34 @@ def _variables(
         kind, default = classify(key, given, is_address=bool(hosts) or "://" in inherited, from_file=from_file)
         variables.append(Variable(key, kind, location, default))
         named_hosts += [Reference(host, f"variable `{key}`", location) for host in hosts]
-    return variables, named_hosts
+        if given and switches_debugging(key, given):
+            switches.append(key)
+    return variables, named_hosts, tuple(switches)
+
+
+def _image_user(service: Mapping, context: Context) -> str | None:
+    """The user that the Dockerfile of a build in the tree names."""
+    build = build_mapping(service.get("build"), 0) if service.get("build") else None
+    if not isinstance(build, Mapping):
+        return None
+    target, inline = text(build.get("target")), build.get("dockerfile_inline")
+    if isinstance(inline, str):
+        return dockerfile.user(inline, target)
+    try:
+        directory = join(context.directory, text(build.get("context")) or ".")
+        path = join(directory, text(build.get("dockerfile")) or "Dockerfile")
+    except TextError:
+        return None
+    if (path, target) not in context.users:
+        context.users[path, target] = _user_of(path, target, context)
+    return context.users[path, target]
+
+
+def _user_of(path: str, target: str | None, context: Context) -> str | None:
+    tree = context.loader.tree
+    with suppress(EvidenceError, TextError):
+        return dockerfile.user(tree.read(path).decode("utf-8", "replace"), target) if tree.exists(path) else None
+    return None
 
 
 def _env_files(name: str, service: Mapping, active: bool, context: Context) -> Iterator[tuple[str, str, Location]]:
@@ -263,6 +314,9 @@ def _mounts(name: str, service: Mapping, context: Context) -> tuple[Mount, ...]:
             message = f"service `{name}` refers to the undefined volume `{mount.source[:60]}`"
             help = "declare it under `volumes:`, or begin a path with `./`"
             context.faults.add(message, mount.location or 0, service=name, help=help)
+    if context.devices:
+        devices = context.devices
+        return tuple(replace(m, device=devices.get(m.source or "")) for m in found)
     return found
 
 
