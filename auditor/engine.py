@@ -54,6 +54,9 @@ PRECEDENCE = (
     "running-not-composed",
     "default-secret",
     "secret-in-environment",
+    "database-port-published",
+    "admin-port-published",
+    "port-on-all-interfaces",
 )
 _ORDER = {name: rank for rank, name in enumerate(PRECEDENCE)}
 _SEVERITY_RANK = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}

@@ -23,7 +23,7 @@ from auditor.compose.tracked import secret_files
 from auditor.compose.values import boolean
 from auditor.compose.writing import remarks
 from auditor.errors import TextError
-from auditor.model import Definition, EnvironmentSpec, Location, Project, SecretFile
+from auditor.model import Definition, EnvironmentSpec, Location, Project, Resource, SecretFile
 from auditor.tree import Tree, join
 from auditor.yamlfile import Mapping, Sequence, Value
 
@@ -147,6 +147,7 @@ def _project(
     _say_container_names(definitions, faults)
     used = {network for definition in definitions for network in definition.networks}
     all_networks = tuple(networks) + (("default",) if "default" in used and "default" not in networks else ())
+    sections = {"networks": networks, "volumes": volumes, "secrets": secrets, "configs": configs}
     written = {key: faults.places.at(model.lines[key]) for key in model}
     return Project(
         spec.name,
@@ -156,6 +157,7 @@ def _project(
         all_networks,
         tuple(volumes),
         faults.all(),
+        tuple(_resources(sections, faults)),
         named="name" in model,
         sections=written,
         remarks=remarks(definitions, written, loader.texts, spec.name),
@@ -188,6 +190,17 @@ def _secret_files(
     sources = (m.source for d in definitions for m in d.mounts if m.kind == "bind" and m.source)
     mounted = (source for source in sources if not source.startswith(("/", "~", "..", "$")))
     return secret_files(loader.tree, loader.secrets, read, mounted)
+
+
+def _resources(sections: AnyMapping[str, Mapping], faults: Faults) -> Iterator[Resource]:
+    """What the top-level sections hold, used or not."""
+    for section, entries in sections.items():
+        for key, item in entries.items():
+            name = item.get("name") if isinstance(item, Mapping) else None
+            if isinstance(item, Mapping) and isinstance(old := item.get("external"), Mapping):
+                name = old.get("name", name)
+            named = str(name) if isinstance(name, str) and name else None
+            yield Resource(section, key, faults.places.at(entries.lines[key]), _is_external(item), named)
 
 
 # --- which files -------------------------------------------------------------------------------------------------
@@ -338,16 +351,21 @@ def _known(service: str, value: Mapping, section: str, declared: Mapping, faults
 
 def _say_container_names(definitions: tuple[Definition, ...], faults: Faults) -> None:
     """Says which container names Compose refuses: taken twice, or on a service of several containers."""
-    owners: dict[str, str] = {}
-    for definition in definitions:
+    owners: dict[str, Definition] = {}
+    for definition in sorted(definitions, key=lambda definition: definition.name):  # the file's order decides nothing
         name = definition.container_name
         if name is None or not definition.active:
             continue
         place = definition.place("container_name")
-        owner = owners.setdefault(name, definition.name)
-        if owner != definition.name:
-            message = f"`container_name` of `{definition.name}` is that of `{owner}` too"
-            faults.add(message, place, service=definition.name, help="leave it out, or make it another")
+        owner = owners.setdefault(name, definition)
+        if owner is not definition:
+            message = f"`container_name` of `{definition.name}` is that of `{owner.name}` too"
+            help, first = "leave it out, or make it another", owner.place("container_name")
+            check = "duplicate-container-name"
+            faults.add(message, place, check=check, service=definition.name, help=help, others=(first,))
         if definition.replicas > 1:
             message = f"a `container_name` on `{definition.name}`, which has {definition.replicas} replicas"
-            faults.add(message, place, service=definition.name, help="leave the name out")
+            lines = definition.lines
+            others = tuple(lines[key] for key in ("deploy.replicas", "scale") if key in lines)
+            check = "container-name-scaled"
+            faults.add(message, place, check=check, service=definition.name, help="leave the name out", others=others)

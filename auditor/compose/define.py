@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from auditor.compose import dockerfile
 from auditor.compose.files import Loader, Source, beneath
 from auditor.compose.hardening import hardening, idle, switches_debugging
+from auditor.compose.healthcheck import question
 from auditor.compose.interpolate import Text
-from auditor.compose.merge import build_mapping, keyed, named, nothing, started
+from auditor.compose.merge import Short, build_mapping, keyed, named, nothing, started
 from auditor.compose.mounts import mounts
 from auditor.compose.places import Faults
 from auditor.compose.ports import exposed, ports
@@ -77,6 +78,9 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
         faults.add("a `container_name` that Docker refuses", service.lines["container_name"], service=name, help=help)
     aliases = _aliases(service)
     own = {name, *aliases, *_named_here(service), *((container_name,) if container_name else ())}
+    published, open_ports = ports(service.get("ports"), faults, name), exposed(service.get("expose"))
+    known_ports = {*open_ports, *(port.target for port in published)}
+    logging = mapping(service.get("logging"))
     return Definition(
         name=name,
         environment=context.environment,
@@ -85,8 +89,8 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
         image=text(service.get("image")),
         build=bool(service.get("build")),
         container_name=container_name,
-        ports=ports(service.get("ports"), faults, name),
-        expose=exposed(service.get("expose")),
+        ports=published,
+        expose=open_ports,
         variables=tuple(variables),
         references=tuple(_references(service, named_hosts, own, context)),
         networks=networks,
@@ -94,7 +98,7 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
         network_mode=text(service.get("network_mode")),
         mounts=_mounts(name, service, context),
         depends_on=depends_on,
-        healthcheck=_healthcheck(name, healthcheck, service, faults),
+        healthcheck=_healthcheck(name, healthcheck, service, known_ports, faults),
         restart=_restart(service, deploy),
         replicas=_replicas(name, service, deploy, faults),
         profiles=profiles,
@@ -102,7 +106,7 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
         memory_limit=_whole(_limit(name, service, "mem_limit", limits, "memory", faults)),
         cpu_limit=_limit(name, service, "cpus", limits, "cpus", faults),
         pids_limit=_whole(_limit(name, service, "pids_limit", limits, "pids", faults)),
-        logging_driver=text(mapping(service.get("logging")).get("driver")),
+        logging_driver=text(logging.get("driver")),
         external_networks=tuple(network for network in networks if network in context.external_networks),
         provider="provider" in service,
         privileged=asks.privileged,
@@ -118,6 +122,9 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
         pull_policy=text(service.get("pull_policy")),
         debug_switches=switches,
         idle=idle(service, context.mounted),
+        logging_options=tuple(key for key, item in mapping(logging.get("options")).items() if item is not None),
+        secrets=_granted(service, "secrets"),
+        configs=_granted(service, "configs"),
     )
 
 
@@ -337,10 +344,10 @@ def _dependencies(name: str, service: Mapping, faults: Faults) -> tuple[Dependen
             help = f"write one of {', '.join(_CONDITIONS_OF_EDGES)}"
             faults.add(message, edges.lines[key], service=name, help=help)
         required = boolean(long.get("required")) is not False
-        found[key] = Dependency(key, condition, required, at(edges.lines[key]))
+        found[key] = Dependency(key, condition, required, at(edges.lines[key]), not isinstance(value, Short))
     for key, target in _implied(service):
         if target and target != name:
-            found.setdefault(target, Dependency(target, location=at(service.lines[key])))
+            found.setdefault(target, Dependency(target, location=at(service.lines[key]), stated=False))
     return tuple(found.values())
 
 
@@ -356,7 +363,20 @@ def _implied(service: Mapping) -> Iterator[tuple[str, str]]:
             yield key, value.removeprefix("service:")
 
 
-def _healthcheck(name: str, value: Value, service: Mapping, faults: Faults) -> HealthCheck | None:
+def _granted(service: Mapping, section: str) -> tuple[str, ...]:
+    """The keys of the secrets or configs that a service, or its build, is given."""
+    found: dict[str, None] = {}
+    for owner in (service, mapping(service.get("build"))):
+        for item in _items(owner.get(section)):
+            key = item.get("source") if isinstance(item, Mapping) else item
+            if isinstance(key, str) and key:
+                found[str(key)] = None
+    return tuple(found)
+
+
+def _healthcheck(
+    name: str, value: Value, service: Mapping, known_ports: Collection[int], faults: Faults
+) -> HealthCheck | None:
     if not isinstance(value, Mapping):
         return None
     times: dict[str, float | None] = {}
@@ -369,7 +389,42 @@ def _healthcheck(name: str, value: Value, service: Mapping, faults: Faults) -> H
     retries = integer(value.get("retries"))
     disabled = boolean(value.get("disable")) is True or kind == "NONE"
     location = faults.places.at(service.lines["healthcheck"])
-    return HealthCheck(kind, disabled, times["interval"], times["timeout"], retries, times["start_period"], location)
+    test = value.get("test")
+    asked = question(kind, [test] if isinstance(test, str) else [str(item) for item in _items(test)[1:]])
+    return HealthCheck(
+        kind=kind,
+        disabled=disabled,
+        interval=times["interval"],
+        timeout=times["timeout"],
+        retries=retries,
+        start_period=times["start_period"],
+        location=location,
+        tools=asked.tools,
+        needs_shell=asked.needs_shell,
+        always_true=asked.always_true,
+        stray_ports=_stray([port for port in asked.ports if port not in known_ports], service),
+    )
+
+
+_NUMBER = re.compile(r"\d{2,5}")
+_SAYS_PORTS = ("environment", "command", "entrypoint", "labels", "build")
+
+
+def _stray(asked: list[int], service: Mapping) -> tuple[int, ...]:
+    """Those of the ports that no setting of the service names; none where an env file may name them."""
+    if not asked or "env_file" in service:
+        return ()
+    todo: list[Value] = [service.get(key) for key in _SAYS_PORTS]
+    while todo and asked:
+        value = todo.pop()
+        if isinstance(value, Mapping):
+            todo += value.values()
+        elif isinstance(value, Sequence):
+            todo += value
+        elif value is not None:
+            numbers = {int(number) for number in _NUMBER.findall(str(value))}
+            asked = [port for port in asked if port not in numbers]
+    return tuple(asked)
 
 
 def _test_kind(name: str, healthcheck: Mapping, faults: Faults) -> str | None:

@@ -238,9 +238,15 @@ def nothing(_position: int) -> Value:
     return None
 
 
+class Short(Mapping):
+    """What a short form stands for: nobody wrote these keys."""
+
+    __slots__ = ()
+
+
 def started(position: int) -> Value:
     """What `depends_on: [name]` stands for."""
-    edge = Mapping(line=position, lines={"condition": position, "required": position})
+    edge = Short(line=position, lines={"condition": position, "required": position})
     edge["condition"], edge["required"] = "service_started", True
     return edge
 

@@ -59,12 +59,13 @@ class Faults:
         help: str | None = None,
         service: str | None = None,
         fatal: bool = False,
+        others: tuple[Location, ...] = (),
     ) -> None:
         location = where if isinstance(where, Location) else self.places.at(where)
         if len(self._faults) >= _MOST and not fatal:
             message, location = f"more than {_MOST} faults; the rest is not listed", Location(self.places.paths[0])
-            check, help, service = "invalid-compose", None, None
-        fault = Fault(check, message, location, help, service, self.environment, fatal)
+            check, help, service, others = "invalid-compose", None, None, ()
+        fault = Fault(check, message, location, help, service, self.environment, fatal, others)
         self._faults.setdefault((check, message, location), fault)
 
     def near(self, word: str, known: Iterable[str]) -> str | None:

@@ -76,7 +76,7 @@ def _short(match: re.Match[str], text: str) -> list[_Quadruple]:
     protocol = (match["protocol"] or "tcp").lower()
     if protocol not in _PROTOCOLS:
         raise PortError(f"`{text[:60]}` has no protocol that Compose knows")
-    host = (match["host"] or "").strip("[]") or None
+    host = None if match["host"] is None else match["host"].strip("[]")
     targets = _range(match["target"])
     published = match["published"] or None
     if published is None:
@@ -109,7 +109,7 @@ def _long(item: Mapping) -> _Quadruple:
         _range(text)
     host, protocol = item.get("host_ip"), item.get("protocol")
     return (
-        host if isinstance(host, str) and host else None,
+        str(host) if isinstance(host, str) else None,
         text,
         target,
         protocol.lower() if isinstance(protocol, str) and protocol else "tcp",

@@ -14,6 +14,9 @@ time of YAML lists:
     probe                `tcp 5432` or `http 9090/-/healthy`
     log, config          where it logs in a container; glob patterns of its configuration in a tree
     backing, slow_start  true, or left out
+    admin                ports, of `ports` or others, that are for its operators only
+    data                 where it keeps what must outlive its container; several where images differ
+    lacks                programs that no tag of the first of `images` brings (`debug` tags aside)
     replaced_by          for what is retired or renamed: what to use instead
     expects              finding -> why it belongs to the nature of the component
 """
@@ -247,7 +250,10 @@ _FIELDS: Mapping[str, Callable[[_Item, str], object]] = {
     "config": _Item.texts,
     "backing": _Item.flag,
     "slow_start": _Item.flag,
+    "admin": _Item.ports,
+    "data": _Item.texts,
+    "lacks": _Item.texts,
     "replaced_by": _Item.text,
     "expects": _Item.expects,
 }
-_ATTRIBUTES = {"log": "log_path", "config": "config_files"}
+_ATTRIBUTES = {"log": "log_path", "config": "config_files", "admin": "admin_ports", "data": "data_paths"}
