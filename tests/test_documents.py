@@ -120,6 +120,8 @@ def test_a_count(text: str, number: int, at_least: bool, category: str | None) -
         "10 to 20 services",
         "between 10 and 20 services",
         "The two services share a database",
+        "Two services without a restart policy",
+        "Three services in a row for each document",
         "These 12 services are down",
         "the other 12 services",
         "10 services per node",
