@@ -1,0 +1,46 @@
+"""The real Compose, asked about many projects at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.compose.conformance.corpus import Case
+
+_AT_ONCE = 4
+_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What `config --format json` says of a case: the model, or why there is none. `root`: where the files are."""
+
+    case: Case
+    root: Path
+    start: Path
+    model: dict[str, Any] | None
+    error: str
+
+
+def asked(program: Path, cases: Iterable[Case], folder: Path) -> Iterator[Answer]:
+    """The answers of the real Compose in the order of the cases; each case has a directory of its own below `folder`."""
+
+    def ask(numbered: tuple[int, Case]) -> Answer:
+        number, case = numbered
+        root = folder / f"{number:04}"
+        start = case.write(root)
+        command = [program, *case.options, "config", "--format", "json"]
+        environment = case.environment(root)
+        found = subprocess.run(
+            command, cwd=start, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+        model = json.loads(found.stdout) if found.returncode == 0 else None
+        return Answer(case, root, start, model, found.stderr.strip())
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        yield from pool.map(ask, enumerate(cases))
