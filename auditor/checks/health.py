@@ -268,8 +268,8 @@ def _places(service: Service, snapshot: Snapshot) -> tuple[Location, ...]:
 def exited_with_error(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     """A service ended with an error.
 
-    Exit codes 137 and 143 are what a deliberate stop leaves, too; they count only where the engine's events show that
-    nobody told the container to stop. A one-shot that exited 0 has done its work.
+    What was told to stop has not failed, whatever its exit code, as far back as the engine's events go; 137 and 143 are
+    what a stop leaves, and count only where the events show none. A one-shot that exited 0 has done its work.
 
     Bad:
         compose:
@@ -357,12 +357,12 @@ def _recency(container: Container) -> tuple[float, str]:
 
 
 def _failed(container: Container, *, once: bool) -> bool:
-    """A non-zero exit. After a signal only where nobody sent it through the engine: a daemon's must be sure of it, a
-    run that should have ended well is a failure unless it is sure of the contrary."""
+    """A non-zero exit that nobody asked the engine for. After a signal a daemon's must be sure of that; any other code,
+    and a run that should have ended well, is a failure unless it is sure of the contrary."""
     if not container.exit_code:
         return False
     if container.exit_code not in _SIGNALS:
-        return True
+        return container.killed is not True
     return container.killed is False or (once and container.killed is None)
 
 

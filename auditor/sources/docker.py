@@ -407,8 +407,11 @@ def parse_time(text: object) -> datetime | None:
 
 
 def _with_kills(engine: Engine, containers: tuple[Container, ...]) -> tuple[Container, ...]:
-    """`killed` for the containers that ended by SIGKILL or SIGTERM, as far as the engine's last events go."""
-    ended = [c for c in containers if c.state in ("exited", "dead") and c.exit_code in (137, 143) and c.finished_at]
+    """`killed` for the containers that did not end with 0, as far as the engine's last events go.
+
+    Not only for the codes of signals: a Go program that is told to stop ends with 2 where it is process 1.
+    """
+    ended = [c for c in containers if c.state in ("exited", "dead") and c.exit_code and c.finished_at]
     if not ended:
         return containers
     events = _events(engine, [container.finished_at for container in ended if container.finished_at])
