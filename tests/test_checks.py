@@ -105,5 +105,8 @@ def test_every_fault_that_a_parser_can_tell_has_its_check() -> None:
     assert {word for word in words if word not in of_faults} <= _NO_FAULTS
 
 
-_FAULT_ID = re.compile(r'"((?:invalid|duplicate|unresolved|rule|unsupported|ignored|undefined|outside)-[a-z-]+)"')
+_FAULT_ID = re.compile(
+    r'"((?:invalid|duplicate|unresolved|rule|unsupported|ignored|undefined|outside|yaml|obsolete|unquoted|quoted)-'
+    r'[a-z-]+)"'
+)
 _NO_FAULTS: frozenset[str] = frozenset()

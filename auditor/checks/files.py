@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from auditor.inventory import Snapshot
-from auditor.model import Fault, Severity
+from auditor.model import Definition, Fault, Location, Project, Severity
 from auditor.registry import Problem, check
 
 _LINE = re.compile(r"\bline [0-9]+")
@@ -120,3 +120,111 @@ def _has_env(fault: Fault, snapshot: Snapshot) -> bool:
     specs = snapshot.catalogue.environments if snapshot.catalogue else ()
     named = any(spec.env_file for spec in specs if spec.name == fault.environment)
     return named or any(posixpath.basename(path) == ".env" for path in (project.files if project else ()))
+
+
+_WHY_IDLE = {
+    "restart": "`deploy.restart_policy` decides",
+    "uid": "a file keeps the owner that it has",
+    "gid": "a file keeps the group that it has",
+    "mode": "a file keeps the mode that it has",
+}
+
+
+@check(
+    Definition,
+    Severity.INFO,
+    fix="Take it out, or keep it in an override file that only `docker stack deploy` reads.",
+    needs=("compose",),
+)
+def ignored_key(definition: Definition, snapshot: Snapshot) -> Iterator[Problem]:
+    """Compose accepts a key and does nothing with it.
+
+    Whoever reads the file counts on it. Most such keys mean something to a Swarm only.
+
+    Bad:
+        compose:
+          services: {web: {image: "nginx:1.27.5", deploy: {placement: {constraints: ["node.role == worker"]}}}}
+    Good:
+        compose:
+          services: {web: {image: "nginx:1.27.5", deploy: {replicas: 2}}}
+    """
+    if not definition.idle:
+        return
+    shown = ", ".join(f"`{field}`" + _because(field) for field in definition.idle)
+    places = tuple(dict.fromkeys(_place_of(definition, field) for field in definition.idle))
+    said = f"Compose does nothing with {shown} of `{definition.name}`"
+    yield Problem(said, places, key=",".join(definition.idle), field=definition.idle[0])
+
+
+def _because(field: str) -> str:
+    why = _WHY_IDLE.get(field.rpartition(".")[2])
+    return f" ({why})" if why else ""
+
+
+def _place_of(definition: Definition, field: str) -> Location:
+    """The place of a dotted field, or of the nearest above it that is known."""
+    while field and field not in definition.lines:
+        field = field.rpartition(".")[0]
+    return definition.place(field)
+
+
+@check(Fault, Severity.INFO, fix="Put the value into quotes.")
+def yaml_pitfall(fault: Fault, snapshot: Snapshot) -> Iterator[Problem]:
+    """A value without quotes is something else to readers of YAML 1.1.
+
+    Compose reads YAML 1.2. Scripts and other tools that read the same file often do not: to them `22:22` is 1342, `no`
+    is false and `0123` is 83.
+
+    Bad:
+        compose: |
+          services:
+            web:
+              image: nginx:1.27.5
+              ports:
+                - 22:22
+    Good:
+        compose: |
+          services:
+            web:
+              image: nginx:1.27.5
+              ports:
+                - "22:22"
+    """
+    yield told(fault)
+
+
+@check(Fault, Severity.INFO, fix="Delete the line.")
+def obsolete_version_field(fault: Fault, snapshot: Snapshot) -> Iterator[Problem]:
+    """A Compose file states a `version`, which nothing reads any more.
+
+    Compose warns of it at every call, and readers look for a meaning.
+
+    Bad:
+        compose:
+          version: "3.9"
+          services: {web: {image: "nginx:1.27.5"}}
+    Good:
+        compose:
+          services: {web: {image: "nginx:1.27.5"}}
+    """
+    yield told(fault)
+
+
+@check(Project, Severity.INFO, fix="Write a top-level `name:` into the Compose file.", needs=("compose",))
+def missing_project_name(project: Project, snapshot: Snapshot) -> Iterator[Problem]:
+    """Nothing names the project, so it is called after whatever directory it stands in.
+
+    A clone in a directory of another name makes a second project, with volumes and networks of its own.
+
+    Bad:
+        compose:
+          services: {web: {image: "nginx:1.27.5"}}
+    Good:
+        compose:
+          name: shop
+          services: {web: {image: "nginx:1.27.5"}}
+    """
+    if not project.named and project.files and project.sections:
+        place = min(project.sections.values(), key=lambda location: (location.path != project.files[0], location.line))
+        said = "no `name:` says what the project is called"
+        yield Problem(said, (Location(place.path, 1),))
