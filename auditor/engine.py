@@ -56,6 +56,7 @@ PRECEDENCE = (
     "secret-in-environment",
     "database-port-published",
     "admin-port-published",
+    "tier-violation",
     "port-on-all-interfaces",
 )
 _ORDER = {name: rank for rank, name in enumerate(PRECEDENCE)}

@@ -814,6 +814,7 @@ def tier_violation(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
                 (door.place or definition.place("ports"),),
                 key=f"port {door.text}",
                 field="ports",
+                cause=door.cause(definition),
             )
 
 
