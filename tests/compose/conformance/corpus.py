@@ -1,9 +1,9 @@
 """The corpus: small projects as data, and what both programs are asked about each of them.
 
-A case in `corpus/*.yaml`: `files` (path -> text), or `compose` (the text of compose.yaml), or `web` (the body of its one
-service, image given) with `top` (what follows at the top level), or `a` and `b` (bodies of the one service in two files).
-`options` and `env` go to both programs, `cwd` is where they start. `refused`: Compose does not load it. `trap`: which
-known trap of Compose parsers it covers. `differs`: the entry of differences.yaml that excuses us.
+A case in `corpus/*.yaml`: `files` (path -> text), or `compose` (the text of compose.yaml), or `web` (the body of
+its one service, image given) with `top` (what follows at the top level), or `a` and `b` (bodies of the one service in
+two files). `options` and `env` go to both programs, `cwd` is where they start. `refused`: Compose does not load it.
+`trap`: which known trap of Compose parsers it covers. `differs`: the entry of differences.yaml that excuses us.
 """
 
 from __future__ import annotations
@@ -51,9 +51,7 @@ class Case:
 @cache
 def corpus() -> tuple[Case, ...]:
     """Every case of every file, named `file: name`."""
-    return tuple(
-        _case(path.stem, item) for path in sorted((FOLDER / "corpus").glob("*.yaml")) for item in _read(path)
-    )
+    return tuple(_case(path.stem, item) for path in sorted((FOLDER / "corpus").glob("*.yaml")) for item in _read(path))
 
 
 @cache
@@ -64,7 +62,7 @@ def differences() -> dict[str, dict[str, Any]]:
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)  # noqa: S506
+    items: list[dict[str, Any]] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     return items
 
 

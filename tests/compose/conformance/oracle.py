@@ -28,7 +28,7 @@ class Answer:
 
 
 def asked(program: Path, cases: Iterable[Case], folder: Path) -> Iterator[Answer]:
-    """The answers of the real Compose in the order of the cases; each case has a directory of its own below `folder`."""
+    """The answers of the real Compose in the order of the cases; each has a directory of its own below `folder`."""
 
     def ask(numbered: tuple[int, Case]) -> Answer:
         number, case = numbered

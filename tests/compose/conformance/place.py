@@ -1,0 +1,33 @@
+"""The program called in this process, in a directory and an environment of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from auditor.cli.shell import run
+
+
+@contextlib.contextmanager
+def standing(directory: Path, environment: dict[str, str]) -> Iterator[None]:
+    """Inside, `directory` is the current one and `environment` is all there is."""
+    before = dict(os.environ)
+    try:
+        os.environ.clear()
+        os.environ.update(environment)
+        with contextlib.chdir(directory):
+            yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def called(*arguments: str) -> tuple[int, str, str]:
+    """One command line: exit code, output, errors."""
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        code = run(arguments)
+    return code, output.getvalue(), errors.getvalue()
