@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from auditor.compose.define import Context, define
@@ -27,11 +27,23 @@ from auditor.model import Definition, EnvironmentSpec, Location, Project, Resour
 from auditor.tree import Tree, join
 from auditor.yamlfile import Mapping, Sequence, Value
 
-__all__ = ["load", "resolve_mount"]
+__all__ = ["Composition", "compose", "load", "resolve_mount"]
 
 _NONE: AnyMapping[str, str] = MappingProxyType({})
 _NAME = re.compile(r"[a-zA-Z0-9._-]+")
 _NOT_IN_PROJECT = re.compile(r"[^a-z0-9_-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What a project was made of: the merged model as written, tags used up, and what its values may still need."""
+
+    model: Mapping
+    loader: Loader
+    home: str  # the project directory, relative to the root
+    name: str | None
+    scope: Scope
+    profiles: frozenset[str]
 
 
 def load(
@@ -51,13 +63,33 @@ def load(
     these over `.env`. `optional`: no file to be found is no fault. `root_name`: what the root
     directory is called, for a project that has no other name. Wrong content raises nothing.
     """
+    return compose(
+        spec, tree, directory=directory, files=files, variables=variables, optional=optional, root_name=root_name
+    )[0]
+
+
+def compose(
+    spec: EnvironmentSpec,
+    tree: Tree,
+    *,
+    directory: str,
+    files: tuple[str, ...] | None = None,
+    variables: AnyMapping[str, str] = _NONE,
+    optional: bool = False,
+    root_name: str = "",
+    interpolate: bool = True,
+) -> tuple[Project, Composition | None]:
+    """As `load`, with what the project was made of beside it; None where nothing could be merged.
+
+    `interpolate`: False leaves `$NAME` in the texts as it stands.
+    """
     faults = Faults(spec.name, Places())
-    loader = Loader(tree, faults)
+    loader = Loader(tree, faults, interpolate=interpolate)
     with _collector_paused():
         try:
             return _load(spec, loader, directory, files, variables, optional=optional, root_name=root_name)
         except StopError:
-            return Project(spec.name, spec.project, tuple(faults.places.paths), faults=faults.all())
+            return Project(spec.name, spec.project, tuple(faults.places.paths), faults=faults.all()), None
 
 
 @contextmanager
@@ -81,7 +113,7 @@ def _load(
     *,
     optional: bool,
     root_name: str,
-) -> Project:
+) -> tuple[Project, Composition | None]:
     faults = loader.faults
     given = {**spec.variables, **variables}
     wanted = files if files is not None else _beneath_all(loader, spec.compose, directory, spec.location)
@@ -91,7 +123,7 @@ def _load(
             where = f"`{directory}`" if directory else "the root"
             help = "name the files in the environment's `compose:`, or with `-f`"
             faults.add(f"no Compose file in {where} or above", spec.location, help=help, fatal=True)
-        return Project(spec.name, spec.project, (), faults=faults.all())
+        return Project(spec.name, spec.project, (), faults=faults.all()), None
     home = posixpath.dirname(paths[0])
     env = _env(loader, spec, directory, home, given)
     scope = Scope({**env, **given}, loader.budget)
@@ -102,18 +134,19 @@ def _load(
     model = loader.model(sources, home, scope)
     _say_missing(loader, scope, home, bool(spec.env_file))
     if model is None:
-        return Project(spec.name, name, tuple(paths), faults=faults.all())
+        return Project(spec.name, name, tuple(paths), faults=faults.all()), None
     if loader.tagged:
         untag(model)
     project = _project(spec, loader, model, home, name, scope)
-    return replace(project, named=told or project.named)
+    composition = Composition(model, loader, home, name, scope, _profiles(spec, scope))
+    return replace(project, named=told or project.named), composition
 
 
 def _project(
     spec: EnvironmentSpec, loader: Loader, model: Mapping, home: str, name: str | None, scope: Scope
 ) -> Project:
     faults = loader.faults
-    if "services" not in model:
+    if not model.keys() & MODEL.keys.keys() - {"version", "name"}:
         faults.add("no `services`", model.line, help="write the services under a top-level `services:`")
     model = conform(model, MODEL, faults, "the file")
     networks, volumes = _section(model, "networks", NETWORK, faults), _section(model, "volumes", VOLUME, faults)

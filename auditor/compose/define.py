@@ -70,7 +70,7 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
     environment = keyed(service.get("environment")) or Mapping()
     variables, named_hosts, switches = _variables(name, service, environment, active, context)
     asks = hardening(service)
-    networks = _networks(name, service, context)
+    networks = _networks(name, service, active, context)
     depends_on = _dependencies(name, service, faults)
     container_name = text(service.get("container_name"))
     if container_name and not _CONTAINER_NAME.search(container_name):
@@ -96,7 +96,7 @@ def define(name: str, written: Mapping, position: int, context: Context) -> Defi
         networks=networks,
         network_aliases=aliases,
         network_mode=text(service.get("network_mode")),
-        mounts=_mounts(name, service, context),
+        mounts=_mounts(name, service, active, context),
         depends_on=depends_on,
         healthcheck=_healthcheck(name, healthcheck, service, known_ports, faults),
         restart=_restart(service, deploy),
@@ -160,7 +160,8 @@ def _open(value: Value) -> bool:
 
 
 def _require_image(name: str, service: Mapping, location: Location, faults: Faults) -> None:
-    if not any(service.get(key) or _open(service.get(key)) for key in ("image", "build", "provider")):
+    built = any(isinstance(service.get(key), Mapping) for key in ("build", "provider"))
+    if not built and not any(service.get(key) or _open(service.get(key)) for key in ("image", "build")):
         message = f"service `{name}` has neither `image` nor `build`"
         faults.add(message, location, service=name, help="load the file that completes it too, or add `image`")
 
@@ -250,7 +251,11 @@ def _env_files(name: str, service: Mapping, active: bool, context: Context) -> I
         data = loader.read(Source(inside, asked))
         if data is None:
             continue
-        raw = long.get("format") == "raw"
+        form = long.get("format")
+        if form not in (None, "", "raw"):
+            help = "`raw` is the only format"
+            context.faults.add("an `env_file` of an unknown `format`", asked, service=name, help=help)
+        raw = form == "raw"
         for key, entry in loader.parse_env(data, inside, {**context.values, **earlier}, raw=raw).items():
             earlier[key] = entry.value
             yield key, entry.value, Location(inside, entry.line)
@@ -276,7 +281,7 @@ def _items(value: Value) -> list[Value]:
     return list(value) if isinstance(value, Sequence) else []
 
 
-def _networks(name: str, service: Mapping, context: Context) -> tuple[str, ...]:
+def _networks(name: str, service: Mapping, active: bool, context: Context) -> tuple[str, ...]:
     """The keys of the service's networks; `default` where none is named."""
     networks = named(service.get("networks"), nothing)
     mode = service.get("network_mode")
@@ -288,7 +293,7 @@ def _networks(name: str, service: Mapping, context: Context) -> tuple[str, ...]:
     if not networks:
         return ("default",)
     for key in networks:
-        if key not in context.networks and key != "default":
+        if active and key not in context.networks and key != "default":
             message = f"service `{name}` refers to the undefined network `{key[:60]}`"
             context.faults.add(message, networks.lines[key], service=name, help="declare it under `networks:`")
     return tuple(networks)
@@ -314,9 +319,9 @@ def _named_here(service: Mapping) -> Iterator[str]:
         yield re.split("[:=]", line, maxsplit=1)[0].strip()
 
 
-def _mounts(name: str, service: Mapping, context: Context) -> tuple[Mount, ...]:
+def _mounts(name: str, service: Mapping, active: bool, context: Context) -> tuple[Mount, ...]:
     found = mounts(service, context.directory, context.faults, name)
-    for mount in found:
+    for mount in found if active else ():
         if mount.kind == "volume" and mount.source is not None and mount.source not in context.volumes:
             message = f"service `{name}` refers to the undefined volume `{mount.source[:60]}`"
             help = "declare it under `volumes:`, or begin a path with `./`"

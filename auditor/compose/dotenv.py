@@ -12,7 +12,7 @@ from auditor.errors import TextError
 _LARGEST = 1 << 20
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _EXPORT = re.compile(r"export[ \t]+")
-_KEY = re.compile(r"([\w.\-\[\]]+)[ \t]*(=|:|(?=\r?\n|\r?\Z|[ \t]*#))")
+_KEY = re.compile(r"([\w.\-\[\]]*)[ \t]*(=|:|(?=\r?\n|\r?\Z|[ \t]*#))")
 _SPACE = re.compile(r"[ \t]*")
 _SINGLE = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -122,17 +122,16 @@ class _Reading:
         if match is None:
             raise self._refuse("a quote that is not closed")
         self._advance(match.end())
-        rest = _REST.match(self.text, self.at)
-        tail = rest[0].strip() if rest else ""
-        if tail and not tail.startswith("#"):
-            raise self._refuse("text after the closing quote")
-        return match[1]
+        return match[1]  # what follows on the line is read as the next entry, as Compose does
 
     def _expand(self, text: str) -> str:
         try:
-            return self.scope.expand(text)
+            value = self.scope.expand(text)
         except (TemplateError, ExpansionError) as error:
             raise self._refuse(str(error)) from None
+        for name in self.scope.required:
+            raise self._refuse(f"variable `{name}` is required and not set")
+        return value
 
     def _skip(self, pattern: re.Pattern[str]) -> None:
         match = pattern.match(self.text, self.at)

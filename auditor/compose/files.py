@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from auditor.compose import dotenv
 from auditor.compose.interpolate import Budget, ExpansionError, Interpolation, Scope
-from auditor.compose.merge import TAGS, merge_model, merge_service, unwrap
+from auditor.compose.merge import TAGS, copied, merge_model, merge_service, unwrap
 from auditor.compose.places import Faults, Places
 from auditor.compose.rebase import rebase_model, rebase_service
 from auditor.compose.tracked import secrets_in
@@ -96,8 +96,9 @@ def _there(tree: Tree, path: str) -> bool:
 class Loader:
     """Reads for one environment, within limits. Whatever is wrong becomes a fault; only StopError leaves."""
 
-    def __init__(self, tree: Tree, faults: Faults) -> None:
+    def __init__(self, tree: Tree, faults: Faults, *, interpolate: bool = True) -> None:
         self.tree = tree
+        self.interpolate = interpolate
         self.faults = faults
         self.places: Places = faults.places
         self.budget = Budget()
@@ -147,9 +148,6 @@ class Loader:
             check = "duplicate-key" if error.what.startswith("duplicate key") else "invalid-yaml"
             self.faults.add(error.what, _place(error, source), check=check, help=error.help, fatal=True)
             return []
-        if all(document is None for document in parsed):
-            self.faults.add("an empty Compose file", self.places.at(offset + 1), fatal=True)
-            return []
         ready = [self._interpolated(document, offset, scope) for document in parsed if document is not None]
         for document in ready:
             if not isinstance(document, Mapping):
@@ -157,7 +155,7 @@ class Loader:
         return [document for document in ready if isinstance(document, Mapping)]
 
     def _interpolated(self, document: Value, offset: int, scope: Scope) -> Value:
-        work = Interpolation(scope, offset)
+        work = Interpolation(scope if self.interpolate else None, offset)
         try:
             document = unwrap(work.run(document))
         except ExpansionError as error:
@@ -175,11 +173,15 @@ class Loader:
     ) -> Mapping | None:
         """The merged model of several files; `directory` is where their relative paths begin. None: no document."""
         merged: Mapping | None = None
+        said = len(self.faults)
+        sources = tuple(sources)
         for source in sources:
             for document in self.documents(source, scope):
                 document = self._extend(document, source.path, directory, scope)
                 document = self._include(document, directory, scope, (*ancestors, source.path))
                 merged = document if merged is None else merge_model(merged, document, self.faults)
+        if merged is None and len(self.faults) == said:
+            self.faults.add("an empty Compose file", self.places.at(self.places.offset(sources[0].path) + 1), fatal=True)
         return merged
 
     # --- extends -------------------------------------------------------------------------------------------
@@ -189,11 +191,11 @@ class Loader:
         if not isinstance(services, Mapping) or not any(_extends(service) for service in services.values()):
             return document
         unit = _Unit(path, directory, services)
-        extended = Mapping(services, line=services.line, lines=services.lines)
+        extended = copied(services)
         for name, service in services.items():
             if _extends(service):
                 extended[name] = self._resolved(unit, name, scope)
-        result = Mapping(document, line=document.line, lines=document.lines)
+        result = copied(document)
         result["services"] = extended
         return result
 
@@ -392,8 +394,10 @@ def _extends(service: Value) -> bool:
 def _without(mapping: Mapping, key: str) -> Mapping:
     if key not in mapping:
         return mapping
-    lines = {name: line for name, line in mapping.lines.items() if name != key}
-    return Mapping({name: value for name, value in mapping.items() if name != key}, line=mapping.line, lines=lines)
+    result = copied(mapping)
+    del result[key]
+    result.lines.pop(key, None)
+    return result
 
 
 def _texts(value: Value) -> list[str]:

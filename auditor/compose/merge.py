@@ -30,6 +30,13 @@ class Merged(Mapping):
         return merged
 
 
+def copied(mapping: Mapping) -> Mapping:
+    """A mapping of its own with the same values, which still knows what it overrode."""
+    if isinstance(mapping, Merged):
+        return Merged.of(mapping)
+    return Mapping(mapping, line=mapping.line, lines=dict(mapping.lines))
+
+
 Rule: TypeAlias = "Callable[[Value, Value, Where], Value]"
 
 
@@ -84,7 +91,10 @@ def merge_mapping(base: Mapping, over: Mapping, rules: dict[str, Rule], where: W
                 merged[key] = result
                 continue
         if key in merged.lines:
-            merged.overrode[key] = (merged.lines[key], *merged.overrode.get(key, ()))
+            own = over.overrode.get(key, ()) if isinstance(over, Merged) else ()
+            merged.overrode[key] = (*own, merged.lines[key], *merged.overrode.get(key, ()))
+        elif isinstance(over, Merged) and key in over.overrode:
+            merged.overrode[key] = over.overrode[key]
         merged[key] = result
         merged.lines[key] = position
     return merged
@@ -171,6 +181,33 @@ def build_mapping(value: Value, position: int) -> Value:
     return Mapping({"context": value}, line=position, lines={"context": position}) if isinstance(value, str) else value
 
 
+def _hosts(base: Value, over: Value, where: Where) -> Value:
+    """A name may have several addresses, so mappings count as lists of `name=address`."""
+    return generic(_as_hosts(base), _as_hosts(over), where)
+
+
+def _as_hosts(value: Value) -> Value:
+    if not isinstance(value, Mapping):
+        return value
+    found: list[tuple[Value, int]] = []
+    for name, item in value.items():
+        addresses = item if isinstance(item, Sequence) else [item]
+        found += [(f"{name}={address}", value.lines[name]) for address in map(unwrap, addresses)]
+    return Sequence([text for text, _ in found], line=value.line, lines=[line for _, line in found])
+
+
+def _gpus(base: Value, over: Value, where: Where) -> Value:
+    return generic(_as_gpus(base, where), _as_gpus(over, where), where)
+
+
+def _as_gpus(value: Value, where: Where) -> Value:
+    """`gpus: all` as a list of one."""
+    if value != "all":
+        return value
+    every = Mapping({"count": "all"}, line=where.position, lines={"count": where.position})
+    return Sequence((every,), line=where.position, lines=[where.position])
+
+
 def _logging(base: Value, over: Value, where: Where) -> Value:
     """Options mix only while the driver is the same or left open on one side."""
     if isinstance(base, Mapping) and isinstance(over, Mapping):
@@ -253,7 +290,7 @@ def started(position: int) -> Value:
 
 # --- which key follows which rule ------------------------------------------------------------------------------
 
-_BUILD = nested({"args": by_key, "labels": by_key, "additional_contexts": by_key, "ssh": by_key, "extra_hosts": by_key})
+_BUILD = nested({"args": by_key, "labels": by_key, "additional_contexts": by_key, "ssh": by_key, "extra_hosts": _hosts})
 
 SERVICE_RULES: dict[str, Rule] = {
     "annotations": by_key,
@@ -267,6 +304,8 @@ SERVICE_RULES: dict[str, Rule] = {
     "env_file": listed,
     "environment": by_key,
     "extends": replace,
+    "extra_hosts": _hosts,
+    "gpus": _gpus,
     "healthcheck": nested({"test": replace}),
     "label_file": listed,
     "labels": by_key,

@@ -68,6 +68,9 @@ class Faults:
         fault = Fault(check, message, location, help, service, self.environment, fatal, others)
         self._faults.setdefault((check, message, location), fault)
 
+    def __len__(self) -> int:
+        return len(self._faults)
+
     def near(self, word: str, known: Iterable[str]) -> str | None:
         """The help for a misspelt key, while there are few of them."""
         self._compared += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable
 
+from auditor.compose.merge import copied
 from auditor.yamlfile import Mapping, Sequence, Value
 
 _Change = Callable[[Value], Value]
@@ -14,7 +15,7 @@ def rebase_model(model: Mapping, source: str, target: str) -> Mapping:
     """A whole model whose paths began in `source`, so that they begin in `target`."""
     if source == target:
         return model
-    result = _copied(model)
+    result = copied(model)
     services = model.get("services")
     if isinstance(services, Mapping):
         result["services"] = _each(services, lambda service: _rebased(service, source, target))
@@ -38,7 +39,7 @@ def _rebased(service: Value, source: str, target: str) -> Value:
     if not isinstance(service, Mapping):
         return service
     change = _prefixing(source, target)
-    result = _copied(service)
+    result = copied(service)
     for key, rule in _RULES.items():
         if key in service:
             result[key] = rule(service[key], change)
@@ -67,7 +68,7 @@ def _build(value: Value, change: _Change) -> Value:
         return value
     result = _at_key(value, "context", change)
     if isinstance(result, Mapping) and "context" not in result:
-        result = _copied(result)
+        result = copied(result)
         result["context"] = change(".")
         result.lines["context"] = value.line
     return result
@@ -103,12 +104,10 @@ _RULES: dict[str, Callable[[Value, _Change], Value]] = {
 }
 
 
-def _copied(mapping: Mapping) -> Mapping:
-    return Mapping(mapping, line=mapping.line, lines=dict(mapping.lines))
-
-
 def _each(mapping: Mapping, change: _Change) -> Mapping:
-    return Mapping({key: change(value) for key, value in mapping.items()}, line=mapping.line, lines=mapping.lines)
+    result = copied(mapping)
+    result.update((key, change(value)) for key, value in mapping.items())
+    return result
 
 
 def _items(sequence: Sequence, change: _Change) -> Sequence:
@@ -118,6 +117,6 @@ def _items(sequence: Sequence, change: _Change) -> Sequence:
 def _at_key(value: Value, key: str, change: _Change) -> Value:
     if not isinstance(value, Mapping) or key not in value:
         return value
-    result = _copied(value)
+    result = copied(value)
     result[key] = change(value[key])
     return result

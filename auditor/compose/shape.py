@@ -33,13 +33,14 @@ class Shape:
     """The keys of one mapping, the shapes of those that are mappings themselves, and of what lists and mappings hold.
 
     `each`: key -> shape of its mappings (`ports: [{target: 80}]`, `networks: {front: {aliases: []}}`);
-    `texts`: keys whose lists hold nothing but texts.
+    `texts`: keys whose lists hold nothing but texts; `unique`: lists that may hold nothing twice.
     """
 
     keys: dict[str, Kind]
     inner: dict[str, Shape] = field(default_factory=dict)
     each: dict[str, Shape] = field(default_factory=dict)
     texts: frozenset[str] = frozenset()
+    unique: frozenset[str] = frozenset()
 
 
 def _shape(inner: dict[str, Shape] | None = None, **groups: str) -> Shape:
@@ -143,6 +144,7 @@ SERVICE = Shape(
         "env_file": ENV_FILE,
     },
     texts=_TEXT_ITEMS,
+    unique=frozenset(("device_cgroup_rules", "external_links", "group_add", "security_opt", "volumes_from")),
 )
 _RESOURCE = dict.fromkeys(("driver", "name"), _T) | {"driver_opts": _M, "external": _B | _T | _M, "labels": _PAIRS}
 NETWORK = Shape(
@@ -157,7 +159,7 @@ _FILE = dict.fromkeys(("name", "file", "environment", "template_driver", "driver
 CONFIG = Shape(_FILE | {"content": _T})
 SECRET = Shape(_FILE)
 MODEL = Shape(
-    {"version": _T | _N, "name": _T, "include": _L}
+    {"version": _T, "name": _T, "include": _L}
     | dict.fromkeys(("services", "networks", "volumes", "configs", "secrets", "models"), _M)
 )
 
@@ -178,6 +180,8 @@ def conform(value: Mapping, shape: Shape, faults: Faults, where: str, service: s
         else:
             if key in shape.texts and isinstance(item, Sequence):
                 _only_texts(key, item, faults, service)
+            if key in shape.unique and isinstance(item, Sequence):
+                _only_once(key, item, faults, service)
             kept = _conform_inner(key, item, shape, faults, service)
             if kept is not item:
                 result = result or Mapping(value, line=value.line, lines=value.lines)
@@ -211,6 +215,17 @@ def _only_texts(key: str, items: Sequence, faults: Faults, service: str | None) 
     for item, position in zip(items, items.lines, strict=True):
         if not isinstance(item, str):
             faults.add(f"an item of `{key}` is no text", position, service=service, help="put it into quotes")
+
+
+def _only_once(key: str, items: Sequence, faults: Faults, service: str | None) -> None:
+    """Compose merges these without dropping what is there already, and then refuses the result."""
+    seen: set[tuple[type, str]] = set()
+    for item, position in zip(items, items.lines, strict=True):
+        if isinstance(item, Mapping | Sequence):
+            continue
+        if (kind := (type(item) if not isinstance(item, str) else str, str(item))) in seen:
+            faults.add(f"an item of `{key}` is there twice", position, service=service, help="leave it out here")
+        seen.add(kind)
 
 
 _KINDS: dict[type, Kind] = {

@@ -23,8 +23,11 @@ def duration(value: Value) -> float | None:
     if not isinstance(value, str) or len(value) > _LONGEST:
         return None
     text = value.strip()
-    if text in ("0", "+0"):
+    if text in ("0", "+0", "-0"):
         return 0.0
+    if text[:1] in ("-", "+"):
+        found = duration(text[1:]) if text[1:2] not in ("-", "+") else None
+        return found if found is None or text[0] == "+" else -found
     at, total = 0, 0.0
     while match := _DURATION_PART.match(text, at):
         total += float(match[1]) * _UNITS[match[2]]

@@ -80,7 +80,7 @@ def test_env_files(text: str, expected: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line"), [("A=1\nB C=2\n", 2), ("A='x\n", 1), ("A=1\n=2\n", 2), ("A='x'y\n", 1), ("A=${B\n", 1)]
+    ("text", "line"), [("A=1\nB C=2\n", 2), ("A='x\n", 1), ("A=1\nB!=2\n", 2), ("A=${B:?m}\n", 1), ("A=${B\n", 1)]
 )
 def test_env_files_that_compose_refuses(text: str, line: int) -> None:
     with pytest.raises(TextError) as refused:
