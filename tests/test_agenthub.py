@@ -159,6 +159,13 @@ def test_29_services_by_domain_and_tier(folder):
     assert len({path for path in files if "/domains/" in path}) == 6
 
 
+@pytest.mark.parametrize("folder", [DECENT, FAULTS], ids=["decent", "faults"])
+def test_the_readme_claims_as_many(folder):
+    claims = [claim.number for document in gathered(folder).documents for claim in document.counts]
+    assert claims
+    assert set(claims) == {29}
+
+
 def test_four_networks_keep_the_edge_from_the_data(decent):
     assert decent.catalogue is not None
     tiers: dict[str, set[str | None]] = defaultdict(set)
