@@ -106,7 +106,7 @@ def test_every_fault_that_a_parser_can_tell_has_its_check() -> None:
 
 
 _FAULT_ID = re.compile(
-    r'"((?:invalid|duplicate|unresolved|rule|unsupported|ignored|undefined|outside|yaml|obsolete|unquoted|quoted)-'
-    r'[a-z-]+)"'
+    r'"((?:invalid|duplicate|unresolved|rule|unsupported|ignored|undefined|outside|yaml|obsolete|unquoted|quoted|'
+    r'container-name|dependency)-[a-z-]+)"'
 )
 _NO_FAULTS: frozenset[str] = frozenset()

@@ -392,7 +392,9 @@ STACK = {
 
 
 def prints(planes: dict[str, Any]) -> dict[str, str]:
-    return {finding.fingerprint: finding.message for finding in report_of(planes).findings}
+    """Fingerprints and messages, those of style left out: what judges an order cannot survive another one."""
+    style = {item.id for item in registry.checks().values() if item.theme == "style"}
+    return {f.fingerprint: f.message for f in report_of(planes).findings if f.check not in style}
 
 
 def shuffled(value: Any, dice: random.Random) -> Any:

@@ -66,7 +66,7 @@ def test_what_cannot_be_read_is_told_whatever_is_chosen() -> None:
         (Settings(select=("no-tier",)), {"select": ["no-owner"]}, {"no-tier"}),
         (Settings(select=("no-tier", "no-owner")), {"ignore": ["no-owner"]}, {"no-tier"}),
         (Settings(select=("no-tier", "gaps"), ignore=("gaps",)), {}, {"no-tier"}),
-        (Settings(select=("style",)), {}, set()),
+        (Settings(select=("style",)), {}, {name for name, item in CHECKS.items() if item.theme == "style"}),
     ],
 )
 def test_selection(settings: Settings, top: dict[str, Any], added: set[str]) -> None:

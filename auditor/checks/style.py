@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from auditor.checks.files import told
 from auditor.inventory import Snapshot
@@ -28,9 +28,28 @@ def _in_files(places: Mapping[str, Location]) -> Iterator[list[str]]:
         yield [name for _, name in sorted(items, key=lambda item: item[0])]
 
 
-def _misplaced(names: list[str], ordered: Iterable[str]) -> tuple[str, str] | None:
-    """The first name that stands where another should, and that other one."""
-    return next(((name, wanted) for name, wanted in zip(names, ordered, strict=True) if name != wanted), None)
+def _misplaced(places: Mapping[str, Location], rank: Callable[[str], str | int]) -> list[tuple[str, str]]:
+    """Of each file the first name that stands where another should, and that other one."""
+    found = []
+    for names in _in_files(places):
+        ordered = sorted(names, key=rank)
+        found += [pair for pair in zip(names, ordered, strict=True) if pair[0] != pair[1]][:1]
+    return found
+
+
+def _problem(
+    what: str, places: Mapping[str, Location], rank: Callable[[str], str | int], field: str | None = None
+) -> Iterator[Problem]:
+    """One problem for all files. It has no key: which name is out of order says nothing of the rest."""
+    wrong = _misplaced(places, rank)
+    if wrong:
+        name, wanted = wrong[0]
+        said = what.format(name=f"`{name}`", wanted=f"`{wanted}`")
+        yield Problem(said, tuple(places[name] for name, _ in wrong), field=field)
+
+
+def _by_name(name: str) -> str:
+    return name
 
 
 @check(Project, Severity.INFO, fix="Sort the services by name.", needs=("compose",))
@@ -47,10 +66,7 @@ def service_order(project: Project, snapshot: Snapshot) -> Iterator[Problem]:
           services: {db: {image: "postgres:17.4"}, web: {image: "nginx:1.27.5"}}
     """
     places = {definition.name: definition.location for definition in project.definitions}
-    for names in _in_files(places):
-        if wrong := _misplaced(names, sorted(names)):
-            place = places[wrong[0]]
-            yield Problem(f"service `{wrong[0]}` stands where `{wrong[1]}` should", (place,), key=wrong[0])
+    yield from _problem("service {name} stands where {wanted} should", places, _by_name)
 
 
 @check(Project, Severity.INFO, fix="Order the sections: `name`, `include`, `services`, `networks`, `volumes`, ...")
@@ -69,10 +85,7 @@ def section_order(project: Project, snapshot: Snapshot) -> Iterator[Problem]:
           volumes: {data: {}}
     """
     places = {name: place for name, place in project.sections.items() if name in _SECTIONS}
-    for names in _in_files(places):
-        if wrong := _misplaced(names, sorted(names, key=_SECTIONS.index)):
-            place = places[wrong[0]]
-            yield Problem(f"section `{wrong[0]}` stands where `{wrong[1]}` should", (place,), key=wrong[0])
+    yield from _problem("section {name} stands where {wanted} should", places, _SECTIONS.index)
 
 
 @check(Definition, Severity.INFO, fix="Order the keys: what runs, what it needs, how it is reached, how it is kept up.")
@@ -90,10 +103,8 @@ def key_order(definition: Definition, snapshot: Snapshot) -> Iterator[Problem]:
           services: {web: {image: "nginx:1.27.5", ports: ["80:80"]}}
     """
     places = {key: place for key, place in definition.lines.items() if key in _RANK and _own(place, definition)}
-    for names in _in_files(places):
-        if wrong := _misplaced(names, sorted(names, key=_RANK.__getitem__)):
-            said = f"`{wrong[0]}` of `{definition.name}` stands where `{wrong[1]}` should"
-            yield Problem(said, (places[wrong[0]],), key=wrong[0], field=wrong[0])
+    said = f"{{name}} of `{definition.name}` stands where {{wanted}} should"
+    yield from _problem(said, places, _RANK.__getitem__)
 
 
 def _own(place: Location, definition: Definition) -> bool:
@@ -126,10 +137,8 @@ def dependency_order(definition: Definition, snapshot: Snapshot) -> Iterator[Pro
         for edge in definition.depends_on
         if edge.location and f"depends_on.{edge.service}" in definition.lines
     }
-    for names in _in_files(places):
-        if wrong := _misplaced(names, sorted(names)):
-            said = f"`{definition.name}` depends on `{wrong[0]}` where `{wrong[1]}` should stand"
-            yield Problem(said, (places[wrong[0]],), key=wrong[0], field="depends_on")
+    said = f"`{definition.name}` depends on {{name}} where {{wanted}} should stand"
+    yield from _problem(said, places, _by_name, "depends_on")
 
 
 @check(Definition, Severity.INFO, fix="Sort `ports` by the published port.", needs=("compose",))
