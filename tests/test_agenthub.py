@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -189,6 +190,13 @@ def test_each_fault_is_found_and_nothing_else(faults):
     assert services_by_check(faults) == {check: spelt_out(names, faults) for check, (_, names) in FOUND.items()}
     severities = {(finding.check, finding.severity.value) for finding in faults.findings}
     assert severities == {(check, severity) for check, (severity, _) in FOUND.items()}
+
+
+def test_what_its_readme_says_of_it_is_found_without_a_flag():
+    report = judge(gathered(FAULTS), settings(FAULTS))
+    said = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", (FAULTS / "README.md").read_text()))
+    assert len(said) > 15
+    assert said == {finding.check for finding in report.findings}
 
 
 @pytest.mark.parametrize(("check", "service", "path", "text"), PLACES)
