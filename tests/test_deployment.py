@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from docker.utils.build import exclude_paths
 
 from tests.parts import find
 from tests.parts.engine import Engine
@@ -341,3 +343,19 @@ def test_a_stopped_service_is_found_and_told(deployment: Deployment) -> None:
     finally:
         exporter.start()
         awaited(lambda: statuses(deployment)["node-exporter"] == "healthy")
+
+
+def test_the_dockerfile_is_given_what_it_copies_and_the_wheel_takes_in() -> None:
+    patterns = [line for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line[:1] not in ("", "#")]
+    given = {path for path in exclude_paths(str(REPOSITORY), patterns) if (REPOSITORY / path).is_file()}
+    assert {path.partition("/")[0] for path in given} <= {
+        "auditor", "exporters", "compose", "README.md", "LICENSE", "pyproject.toml", "requirements.lock", "Dockerfile",
+        ".dockerignore",
+    }  # fmt: skip
+    lines = re.findall(r"^COPY (?!--)(.+) \S+$", (REPOSITORY / "compose/Dockerfile").read_text(), re.MULTILINE)
+    copied = [source for line in lines for source in line.split()]
+    missing = [source for source in copied if not any(Path(path).is_relative_to(source) for path in given)]
+    assert missing == []
+    wheel = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    wanted = [*wheel["packages"], *wheel["force-include"]]
+    assert [part for part in wanted if not any(Path(part).is_relative_to(source) for source in copied)] == []
