@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import platform
+import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +17,10 @@ from yaml import _yaml
 
 from bench import projects
 from bench.measure import ROUNDS, Figure, compare, python
+from bench.peers import compose, dclint
 
-SIZES = (10, 100, 1000)
+SIZES = (10, 100, 1000, 5000)
+PEERS_AT = 1000  # services
 EVENTS = (
     "import sys, yaml\n"
     "for path in sys.argv[1:]:\n"
@@ -80,6 +85,51 @@ def files(directory: Path, services: int, rounds: int) -> Row:
     return Row(f"`auditor audit --offline`, {services:,} services", figures["audit"], "libyaml", figures["events"])
 
 
+def loading(directory: Path, services: int, rounds: int) -> list[str]:
+    """Loading alone, inside one process: against libyaml's events, and against PyYAML's own C loader."""
+    (directory / str(services)).mkdir(exist_ok=True)
+    _, path = projects.write(directory / str(services), services)
+    done = subprocess.run(
+        python("-m", "bench.load", str(path), str(rounds)), capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    what = f"load, {services:,} services"
+    rows = []
+    for floor, name, goal in (("events", "libyaml events", 8.0), ("csafe", "`CSafeLoader`", 1.0)):
+        ratio = found["load"] / found[floor]
+        said = (
+            ""
+            if (floor == "csafe") is not (services == 5000)
+            else f"{'met' if ratio <= goal else 'missed'} (≤ {goal:g})"
+        )
+        rows.append(f"| {what} | {found['load']:.3f} s | {name}: {found[floor]:.3f} s | {ratio:.1f} | {said} |")
+    return rows
+
+
+def peers(directory: Path, rounds: int) -> Iterator[str]:
+    """A whole audit of 1,000 services against programs that only load, or hold fewer rules: how often faster."""
+    where = directory / str(PEERS_AT)
+    ours = python("-m", "auditor", "audit", "-f", "docker-compose.yml", "--offline", "--select", "all", "-q")
+    wanted = {
+        "dclint": (dclint(), ["docker-compose.yml"], 10.0),
+        "docker-compose 2.40 `config -q`": (compose(), ["-f", "docker-compose.yml", "config", "-q"], 2.0),
+    }
+    here = {name: ([*argv, *rest], where) for name, (argv, rest, _) in wanted.items() if argv}
+    figures = compare({"audit": (ours, where), **here}, rounds)
+    audit = figures.pop("audit")
+    for name, figure in figures.items():
+        goal = wanted[name][2]
+        times = figure.seconds / audit.seconds
+        memory = "less" if audit.mebibytes < figure.mebibytes else "more"
+        yield (
+            f"| audit with every check, {PEERS_AT:,} services | {audit.seconds:.3f} s, {audit.mebibytes:.0f} MiB "
+            f"| {name}: {figure.seconds:.3f} s, {figure.mebibytes:.0f} MiB | {times:.1f} times faster, {memory} memory "
+            f"| {'met' if times >= goal else 'missed'} (≥ {goal:g}) |"
+        )
+    for name in wanted.keys() - {*figures}:
+        yield f"| audit with every check, {PEERS_AT:,} services | | {name}: not here | | |"
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(prog="bench", description=main.__doc__)
@@ -98,8 +148,16 @@ def main() -> None:
         rows = start(directory, rounds)
         for row in rows:
             print(row.render(), flush=True)
-        for services in SIZES:
-            print(files(directory, services, rounds).render(), flush=True)
+        audits = {services: files(directory, services, rounds) for services in SIZES}
+        for row in audits.values():
+            print(row.render(), flush=True)
+        growth = audits[5000].figure.seconds / audits[1000].figure.seconds
+        print(f"| audit of 5,000 over audit of 1,000 | | | {growth:.1f} | {'met' if growth <= 6 else 'missed'} (≤ 6) |")
+        for services in (1000, 5000):
+            for line in loading(directory, services, rounds):
+                print(line, flush=True)
+        for line in peers(directory, max(1, rounds // 2)):
+            print(line, flush=True)
     sys.stdout.flush()
 
 
