@@ -275,7 +275,7 @@ def _unknown_everywhere(report: Report) -> dict[str, list[str]]:
 def _findings(report: Report, look: Look) -> Iterator[str]:
     yield look.paint("Findings", "bold")
     open_ones = [finding for finding in report.findings if not finding.waiver and not finding.baselined]
-    loud = [finding for finding in open_ones if look.verbose or finding.severity is not Severity.INFO]
+    loud = [finding for finding in open_ones if _loud(finding, look)]
     if not loud:
         yield f"  {_nothing(report, open_ones)}"
     for title, group in _by_service(loud, report):
@@ -283,11 +283,15 @@ def _findings(report: Report, look: Look) -> Iterator[str]:
         yield look.paint(_ruled(title, look), "bold")
         for finding in group:
             yield from _finding(finding, look)
-    quiet = [finding for finding in open_ones if finding not in loud]
+    quiet = [finding for finding in open_ones if not _loud(finding, look)]
     if quiet:
         yield ""
         yield look.paint("Also noticed", "bold") + look.paint("  (info; in full with -v)", "dim")
         yield from _briefs(quiet, look)
+
+
+def _loud(finding: Finding, look: Look) -> bool:
+    return look.verbose or finding.severity is not Severity.INFO
 
 
 _MOST_ALIKE = 4  # notices of one check that are told one by one
