@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "audit": ("audit", "Say for each service how far the evidence goes and where it stops."),
     "gate": ("audit", "Audit, and exit 1 if there are findings: for CI."),
     "status": ("status", "Show how every service does: the body of `/services/status`."),
+    "config": ("config", "Print the merged Compose model, as `docker compose config` does."),
     "checks": ("checks", "List the checks with severity, theme and summary."),
     "explain": ("checks", "Explain one check: why it matters, a bad and a good example, the fix."),
     "snapshot": ("audit", "Save all evidence of this moment, to audit it later or elsewhere."),

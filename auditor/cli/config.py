@@ -1,0 +1,171 @@
+"""`config`: the merged model of Compose files, as `docker compose config` would print it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from auditor.cli import output
+
+if TYPE_CHECKING:
+    from auditor.compose.canonical import Canonical
+    from auditor.model import Fault
+
+_PROFILES_HELP = "Profile to activate; repeatable, `*` is all of them."
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  auditor config
+  auditor config -f compose.yaml -f compose.prod.yaml --format json
+  auditor config --lines"""
+)
+@click.option(
+    "-f", "--file", "files", metavar="FILE", multiple=True, help="Compose file; repeatable, the last one wins."
+)
+@click.option("-p", "--project-name", "name", metavar="NAME", help="Name of the project.")
+@click.option("--profile", "profiles", metavar="NAME", multiple=True, help=_PROFILES_HELP)
+@click.option("--env-file", "env_files", metavar="FILE", multiple=True, help="Variables, instead of those of `.env`.")
+@click.option("--no-interpolate", is_flag=True, help="Leave variables as they are written.")
+@click.option("--lax", is_flag=True, help="Print what can be loaded, and say on standard error what it lacks.")
+@click.option("--lines", is_flag=True, help="Say for each value which line of which file decided it.")
+@click.option("--root", metavar="DIR", help="Project root; nothing outside it is read.")
+@click.option("--allow-path", "allow_paths", metavar="DIR", multiple=True, help="Another directory that may be read.")
+@click.option("--format", "form", type=click.Choice(("yaml", "json")), default="yaml", show_default=True)
+@click.option("--output", "target", metavar="FILE", help="Write there instead of standard output.")
+def config(form: str, target: str | None, *, lax: bool, lines: bool, **asked: Any) -> int:
+    """Print the merged Compose model, as `docker compose config` does.
+
+    Variables come from the environment of this process and from `.env`, and their values are printed, secrets too.
+    What Compose refuses is refused with its file and line, and exit code 3; --lax prints the rest.
+    """
+    found = compute({**asked, "form": form}, os.environ)
+    for fault in found.warnings:
+        output.note(_said(fault, "warning"))
+    for fault in found.faults:
+        output.note(_said(fault, "warning" if lax else "error"))
+    if found.config is None or (found.faults and not lax):
+        return 3
+    output.write(_rendered(found, form, lines=lines), target)
+    return 3 if any(fault.fatal for fault in found.faults) else 0
+
+
+def _said(fault: Fault, word: str) -> str:
+    place = fault.location
+    where = f"{place.path}:{place.line}" if place.line else place.path
+    help = f"\n  help: {fault.help}" if fault.help else ""
+    return f"{word}: {fault.message}\n  --> {where}{help}"
+
+
+def _rendered(found: Canonical, form: str, *, lines: bool) -> str:
+    import json
+
+    from auditor.compose import emit
+
+    config, places = found.config, found.places
+    if config is None or places is None:
+        return ""
+    if form == "yaml":
+        return emit.yaml_text(config, places if lines else None).replace("$", "$$")
+    body: object = config
+    if lines:
+        chains = {
+            path: [{"path": place.path, "line": place.line} for place in chain]
+            for path, chain in emit.lines(config, places).items()
+        }
+        body = {"config": config, "lines": chains}
+    return json.dumps(body, indent=2, ensure_ascii=False).replace("$", "$$") + "\n"
+
+
+# --- from the command line to the pure part ------------------------------------------------------------------------
+
+
+def compute(asked: Mapping[str, Any], environ: Mapping[str, str]) -> Canonical:
+    """The canonical model of what a command line asks for. Raises UsageError where a named place is not there."""
+    from auditor.compose.canonical import canonical
+    from auditor.model import EnvironmentSpec, Location
+    from auditor.sources.tree import DiskTree
+
+    files = [Path(file).absolute() for file in asked.get("files") or _named(environ)]
+    env_files = [Path(file).absolute() for file in asked.get("env_files") or ()]
+    start = files[0].parent.resolve() if files else _start(Path.cwd())
+    root = _root(asked.get("root"), start)
+    named = [path for path in (*files, *env_files) if path.exists()]
+    allowed = [*(Path(path) for path in asked.get("allow_paths") or ()), *named]
+    tree = DiskTree(root, allow=[path for path in allowed if not path.resolve().is_relative_to(root)])
+    spec = EnvironmentSpec(
+        "default",
+        Location("the command line"),
+        project=_name(asked.get("name")),
+        profiles=tuple(asked.get("profiles") or ()),
+        env_file=tuple(_relative(path, start) for path in env_files),
+    )
+    relative = start.relative_to(root).as_posix()
+    return canonical(
+        spec,
+        tree,
+        root=str(root),
+        directory="" if relative == "." else relative,
+        files=tuple(_relative(path, root) for path in files) or None,
+        variables=dict(environ),
+        interpolate=not asked.get("no_interpolate"),
+        form="json" if asked.get("form", "json") == "json" else "yaml",
+    )
+
+
+def _named(environ: Mapping[str, str]) -> list[str]:
+    """The files that `COMPOSE_FILE` of the process names."""
+    separator = environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
+    return [path for path in environ.get("COMPOSE_FILE", "").split(separator) if path]
+
+
+def _start(here: Path) -> Path:
+    """The nearest directory from here upwards that has a Compose file, else this one."""
+    from auditor.compose.files import DEFAULT_FILES
+
+    if _says_files(here / ".env"):
+        return here
+    upwards = (here, *here.parents)
+    return next((place for place in upwards if any((place / name).exists() for name in DEFAULT_FILES)), here)
+
+
+def _says_files(env: Path) -> bool:
+    try:
+        return b"COMPOSE_FILE" in env.read_bytes() if env.is_file() else False
+    except OSError:
+        return False
+
+
+def _root(asked: str | None, start: Path) -> Path:
+    """`--root`, else the nearest ancestor of the first file with `.git`, else its directory."""
+    from auditor.errors import UsageError
+
+    if asked is None:
+        return next((place for place in (start, *start.parents) if (place / ".git").exists()), start)
+    root = Path(asked).resolve()
+    if not root.is_dir():
+        raise UsageError(f"--root `{asked}` is no directory")
+    if not start.is_relative_to(root):
+        raise UsageError(f"`{start}` lies outside the root `{root}`", help="name another --root")
+    return root
+
+
+def _relative(path: Path, root: Path) -> str:
+    return Path(os.path.relpath(path.parent.resolve() / path.name, root)).as_posix()
+
+
+def _name(given: str | None) -> str | None:
+    """A name from the command line must be one already. Raises UsageError."""
+    import re
+
+    from auditor.errors import UsageError
+
+    if given is not None and not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", given):
+        help = "use lower-case letters, digits, `_` and `-`, and begin with a letter or digit"
+        raise UsageError(f"`{given}` is no name of a project", help=help)
+    return given

@@ -1,0 +1,471 @@
+"""What a service is given, in Compose's long forms: ports, volumes, devices, hosts, secrets, networks, limits."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from auditor.compose.forms import (
+    Convert,
+    Fields,
+    FormError,
+    Work,
+    begun,
+    flag,
+    items,
+    memory,
+    mode,
+    mode_number,
+    nested,
+    nullable_pairs,
+    pairs,
+    put,
+    record,
+    text,
+    texts,
+    whole,
+)
+from auditor.compose.interpolate import written
+from auditor.compose.merge import Merged, named, nothing, unwrap
+from auditor.compose.values import scalar_text
+from auditor.yamlfile import Mapping, Sequence, Value
+
+# --- ports ---------------------------------------------------------------------------------------------------------
+
+_SHORT = re.compile(
+    r"(?:(?P<host>\[[0-9a-fA-F:.%]*\]|[^:\[\]]*):(?=[^:]*:))?(?:(?P<published>[0-9]*(?:-[0-9]+)?):)?"
+    r"(?P<target>[0-9]+(?:-[0-9]+)?)(?:/(?P<protocol>\w+))?"
+)
+_HIGHEST = 65_535
+_MOST_PORTS = 10_000
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}")
+
+
+def _published(value: Value, work: Work) -> Value:
+    if isinstance(value, float | bool | Mapping | Sequence):
+        raise FormError("wants a port or a range of ports")
+    return scalar_text(value)
+
+
+_PORT: Fields = {
+    "name": text,
+    "mode": text,
+    "host_ip": text,
+    "target": whole,
+    "published": _published,
+    "protocol": text,
+    "app_protocol": text,
+}
+
+
+def ports(value: Value, work: Work) -> Value:
+    """Each published port in its long form, once."""
+    if not isinstance(value, Sequence):
+        raise FormError("wants a list")
+    found: dict[object, tuple[Value, int]] = {}
+    for item, position in zip(value, value.lines, strict=True):
+        work.position = position
+        try:
+            made = _port(unwrap(item), work)
+        except FormError as error:
+            work.refuse(str(error), position)
+            continue
+        for port in made:
+            key: object = port
+            if isinstance(port, Mapping):
+                key = tuple(port.get(name) for name in ("host_ip", "published", "target", "protocol"))
+            found[key] = (port, position)
+        if len(found) > _MOST_PORTS:
+            raise FormError(f"more than {_MOST_PORTS} ports")
+    return Sequence([port for port, _ in found.values()], line=value.line, lines=[line for _, line in found.values()])
+
+
+def _port(item: Value, work: Work) -> list[Value]:
+    if isinstance(item, Mapping):
+        return [_long_port(item, work)]
+    if isinstance(item, bool) or not isinstance(item, str | int):
+        raise FormError("a port is a number, a text or a mapping with `target`")
+    source = str(item)
+    match = _SHORT.fullmatch(source)
+    if match is None:
+        if work.lenient and "$" in source:
+            return [source]
+        raise FormError(f"`{source[:60]}` is no port: write `published:target` or `address:published:target/protocol`")
+    protocol = (match["protocol"] or "tcp").lower()
+    if protocol not in ("tcp", "udp", "sctp"):
+        raise FormError(f"`{source[:60]}` has no protocol that Compose knows")
+    host = (match["host"] or "").strip("[]")
+    if host and ":" not in host and not _IPV4.fullmatch(host):
+        raise FormError(f"`{host[:60]}` is no address")
+    targets, given = _span(match["target"]), match["published"] or ""
+    sources = _span(given) if given else range(0)
+    if given and len(targets) > 1 and len(sources) != len(targets):
+        raise FormError(f"the ranges of `{source[:60]}` differ in length")
+    shown = [given] * len(targets) if len(targets) == 1 or not given else [str(number) for number in sources]
+    made = zip(targets, shown, strict=True)
+    return [_record_of_port(work, target, published, host, protocol) for target, published in made]
+
+
+def _record_of_port(work: Work, target: int, published: str, host: str, protocol: str) -> Mapping:
+    values: dict[str, Value] = {"mode": "ingress", "host_ip": host, "target": target, "published": published}
+    values["protocol"] = protocol
+    return _at(work, {key: value for key, value in values.items() if value != ""})
+
+
+def _at(work: Work, values: dict[str, Value]) -> Merged:
+    """A record all of whose keys were decided by one line."""
+    result = Merged(values, line=work.position, lines=dict.fromkeys(values, work.position))
+    result.overrode = {}
+    return result
+
+
+def _span(source: str) -> range:
+    first, _, last = source.partition("-")
+    if not first.isdecimal() or (last and not last.isdecimal()) or len(source) > 11:
+        raise FormError(f"`{source[:60]}` is no port")
+    low, high = int(first), int(last or first)
+    if not low <= high <= _HIGHEST:
+        raise FormError(f"`{source[:60]}` is no port: the highest is {_HIGHEST}, ranges go upwards")
+    return range(low, high + 1)
+
+
+def _long_port(item: Mapping, work: Work) -> Value:
+    made = record(item, _PORT, work)
+    if "target" not in made:
+        raise FormError("a port without a `target`")
+    result = begun(item)
+    for key in _PORT:
+        if key in made:
+            put(result, key, made[key], made)
+        elif key in ("mode", "protocol"):
+            put(result, key, "ingress" if key == "mode" else "tcp", item)
+    for key in made.keys() - result.keys():
+        put(result, key, made[key], made)
+    return result
+
+
+def expose(value: Value, work: Work) -> Value:
+    """Ports as texts, each once."""
+    found = items(value, work, text)
+    seen: dict[Value, int] = {}
+    for item, position in zip(found, found.lines, strict=True):
+        seen.setdefault(item, position)
+    return Sequence(seen, line=found.line, lines=list(seen.values()))
+
+
+# --- volumes -------------------------------------------------------------------------------------------------------
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+_PROPAGATIONS = frozenset(("shared", "slave", "private", "rshared", "rslave", "rprivate"))
+_BIND: Fields = {"propagation": text, "selinux": text, "create_host_path": flag, "recursive": text}
+_BIND_ORDER = ("selinux", "propagation", "create_host_path", "recursive")
+_VOLUME: Fields = {
+    "type": text,
+    "source": text,
+    "target": text,
+    "read_only": flag,
+    "consistency": text,
+    "bind": nested({key: _BIND[key] for key in _BIND_ORDER}),
+    "volume": nested({"labels": pairs, "nocopy": flag, "subpath": text}),
+    "tmpfs": nested({"size": memory, "mode": mode_number}),
+    "image": nested({"subpath": text}),
+}
+
+
+def volumes(value: Value, work: Work) -> Value:
+    """Each mount in its long form, the last one of a target."""
+    if not isinstance(value, Sequence):
+        raise FormError("wants a list")
+    found: dict[object, tuple[Value, int]] = {}
+    for item, position in zip(value, value.lines, strict=True):
+        work.position = position
+        try:
+            mount = _mount(unwrap(item), work)
+        except FormError as error:
+            work.refuse(str(error), position)
+            continue
+        key = mount.get("target") if isinstance(mount, Mapping) else mount
+        found[key] = (mount, position)
+    return Sequence([mount for mount, _ in found.values()], line=value.line, lines=[line for _, line in found.values()])
+
+
+def _mount(item: Value, work: Work) -> Value:
+    if isinstance(item, Mapping):
+        return _long_mount(item, work)
+    if not isinstance(item, str):
+        raise FormError("a volume is a text or a mapping with `type` and `target`")
+    if work.lenient and "$" in item:
+        return item
+    return _short_mount(str(item), item, work)
+
+
+def _short_mount(source: str, item: str, work: Work) -> Value:
+    parts = _sections(source)
+    if any(part == "" for part in parts):
+        raise FormError(f"`{written(item)[:60]}` has an empty section between colons")
+    if len(parts) > 3:
+        raise FormError(f"`{written(item)[:60]}` has too many colons")
+    if len(parts) == 1:
+        return _at(work, {"type": "volume", "target": _clean(parts[0]), "volume": _at(work, {})})
+    origin, target = parts[0], _clean(parts[1])
+    flags = parts[2].split(",") if len(parts) > 2 else []
+    values: dict[str, Value] = {"type": "volume", "source": origin, "target": target}
+    if "ro" in flags:
+        values["read_only"] = True
+    if origin[0] in "./~" or _DRIVE.match(origin):
+        values["type"], values["source"] = "bind", origin if _DRIVE.match(origin) else work.absolute(origin)
+        bind: dict[str, Value] = {flag: flag for flag in ("selinux",) if not {"z", "Z"}.isdisjoint(flags)}
+        if bind:
+            bind["selinux"] = "z" if "z" in flags else "Z"
+        bind |= {"propagation": flag for flag in flags if flag in _PROPAGATIONS}
+        bind["create_host_path"] = True
+        values["bind"] = _at(work, bind)
+    else:
+        values["volume"] = _at(work, {"nocopy": True} if "nocopy" in flags else {})
+    return _at(work, values)
+
+
+def _sections(source: str) -> list[str]:
+    """By colons, but for that of a Windows drive, which any single letter is taken for."""
+    if len(source) < 2 or not _DRIVE.match(source):
+        return source.split(":")
+    head, *rest = source[2:].split(":")
+    return [source[:2] + head, *rest]
+
+
+def _clean(path: str) -> str:
+    return posixpath.normpath(path).replace("//", "/") if path.startswith("/") else path
+
+
+def _long_mount(item: Mapping, work: Work) -> Value:
+    made = record(item, _VOLUME, work)
+    if "type" not in made:
+        raise FormError("a volume wants a `type`")
+    if isinstance(target := made.get("target"), str):
+        made["target"] = _clean(target)
+    source = made.get("source")
+    if made["type"] == "bind":
+        if not isinstance(source, str):
+            raise FormError("a bind mount wants a `source`")
+        if not (work.lenient and source.startswith("$")):
+            made["source"] = work.absolute(source)
+    return made
+
+
+# --- the rest ------------------------------------------------------------------------------------------------------
+
+
+def devices(value: Value, work: Work) -> Value:
+    """Devices of the host as source, target, permissions; the last one of a target."""
+    found: dict[object, tuple[Value, int]] = {}
+    made = items(value, work, _device)
+    for device, position in zip(made, made.lines, strict=True):
+        found[device.get("target") if isinstance(device, Mapping) else device] = (device, position)
+    return Sequence([item for item, _ in found.values()], line=made.line, lines=[line for _, line in found.values()])
+
+
+def _device(item: Value, work: Work) -> Value:
+    if isinstance(item, Mapping):
+        made = record(item, {"source": text, "target": text, "permissions": text}, work)
+        result = begun(item)
+        for key, default in (("source", None), ("target", made.get("source")), ("permissions", "rwm")):
+            put(result, key, made.get(key, default), item)
+        return result
+    if not isinstance(item, str):
+        raise FormError("a device is a text or a mapping with `source`")
+    parts = str(item).split(":")
+    if len(parts) > 3:
+        raise FormError(f"`{item[:60]}` is no device")
+    source = parts[0]
+    target = parts[1] if len(parts) > 1 else source
+    return _at(work, {"source": source, "target": target, "permissions": parts[2] if len(parts) > 2 else "rwm"})
+
+
+_HOST = re.compile(r"[=:]")
+
+
+def hosts(value: Value, work: Work) -> Value:
+    """`name=address`, sorted by name."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    if isinstance(value, Mapping):
+        for name, given in value.items():
+            addresses = list(given) if isinstance(given, Sequence) else [given]
+            found[name] = [(scalar_text(unwrap(address)), value.lines[name]) for address in addresses]
+    elif isinstance(value, Sequence):
+        for item, position in zip(value, value.lines, strict=True):
+            entry = scalar_text(unwrap(item))
+            match = _HOST.search(entry)
+            if match is None or not entry[match.end() :]:
+                work.refuse(f"`{entry[:60]}` is no host with its address", position)
+                continue
+            split = entry.find("=") if "=" in entry else match.start()
+            name, address = entry[:split], entry[split + 1 :]
+            if (address, position) not in found.setdefault(name, []):
+                found[name].append((address, position))
+    else:
+        raise FormError("wants a list or a mapping")
+    pairs_ = [(name, _bare(address), line) for name in sorted(found) for address, line in found[name]]
+    lines: dict[str, int] = {}
+    for name, address, line in pairs_:
+        lines.setdefault(f"{name}={address}", line)
+    return Sequence(lines, line=work.position, lines=list(lines.values()))
+
+
+def _bare(address: str) -> str:
+    return address[1:-1] if address.startswith("[") and address.endswith("]") else address
+
+
+_GRANT: Fields = {"source": text, "target": text, "uid": text, "gid": text, "mode": mode}
+
+
+def grants(value: Value, work: Work) -> Value:
+    """Secrets or configs of a service or of a build."""
+    made = items(value, work, _grant)
+    found: dict[object, tuple[Value, int]] = {}
+    for grant, position in zip(made, made.lines, strict=True):
+        key = (grant.get("source"), grant.get("target")) if isinstance(grant, Mapping) else grant
+        found[key] = (grant, position)
+    return Sequence([item for item, _ in found.values()], line=made.line, lines=[line for _, line in found.values()])
+
+
+def secrets(value: Value, work: Work) -> Value:
+    """Secrets of a service, mounted below /run/secrets unless told."""
+    made = grants(value, work)
+    for grant in made if isinstance(made, Sequence) else ():
+        if isinstance(grant, Merged) and not grant.get("target"):
+            _insert(grant, "target", f"/run/secrets/{grant.get('source', '')}", after="source")
+    return made
+
+
+def _insert(grant: Merged, key: str, value: Value, after: str) -> None:
+    old = dict(grant)
+    grant.clear()
+    for name, item in old.items():
+        grant[name] = item
+        if name == after:
+            grant[key] = value
+            grant.lines[key] = grant.lines[name]
+
+
+def _grant(item: Value, work: Work) -> Value:
+    if isinstance(item, Mapping):
+        return record(item, _GRANT, work)
+    return _at(work, {"source": text(item, work)})
+
+
+_ATTACHMENT: Fields = {
+    "aliases": texts,
+    "interface_name": text,
+    "ipv4_address": text,
+    "ipv6_address": text,
+    "link_local_ips": texts,
+    "mac_address": text,
+    "driver_opts": nullable_pairs,
+    "gw_priority": whole,
+    "priority": whole,
+}
+
+
+def networks(value: Value, work: Work) -> Value:
+    """A sorted mapping of networks to how the service is on them."""
+    source = named(value, nothing)
+    if source is None:
+        raise FormError("wants a list or a mapping")
+    result = begun(source)
+    for name in sorted(source):
+        item = unwrap(source[name])
+        put(result, name, None if item is None else record(item, _ATTACHMENT, work), source)
+    return result
+
+
+_MODEL: Fields = {"endpoint_var": text, "model_var": text}
+
+
+def models(value: Value, work: Work) -> Value:
+    source = named(value, nothing)
+    if source is None:
+        raise FormError("wants a list or a mapping")
+    result = begun(source)
+    for name in sorted(source):
+        item = unwrap(source[name])
+        put(result, name, None if item is None else record(item, _MODEL, work), source)
+    return result
+
+
+def ulimits(value: Value, work: Work) -> Value:
+    if not isinstance(value, Mapping):
+        raise FormError("wants a mapping")
+    result = begun(value)
+    for name in sorted(value):
+        item = unwrap(value[name])
+        if isinstance(item, Mapping):
+            if "soft" not in item or "hard" not in item:
+                raise FormError(f"`{name[:60]}` wants both `soft` and `hard`")
+            made: Value = record(item, {"soft": whole, "hard": whole}, work)
+        else:
+            made = whole(item, work)
+        put(result, name, made, value)
+    return result
+
+
+def _count(value: Value, work: Work) -> Value:
+    return -1 if value == "all" else whole(value, work)
+
+
+_GPU: Fields = {"capabilities": texts, "driver": text, "count": _count, "device_ids": texts, "options": pairs}
+
+
+def requested_devices(value: Value, work: Work) -> Value:
+    """`gpus` and reserved devices; without a count or ids it is all of them."""
+    if value == "all":
+        return Sequence([_at(work, {"count": -1})], line=work.position, lines=[work.position])
+    made = items(value, work, lambda item, inner: record(item, _GPU, inner))
+    for device in made:
+        if isinstance(device, Merged):
+            if device.get("device_ids") and device.get("count"):
+                raise FormError("`count` and `device_ids` exclude each other")
+            if not device.get("device_ids") and "count" not in device:
+                device["count"] = -1
+                device.lines["count"] = device.line
+                _reorder(device, tuple(_GPU))
+    return made
+
+
+def _reorder(value: Mapping, order: tuple[str, ...]) -> None:
+    old = dict(value)
+    value.clear()
+    for key in (*order, *old):
+        if key in old:
+            value[key] = old[key]
+
+
+_WEIGHT: Fields = {"path": text, "weight": whole}
+_RATE: Fields = {"path": text, "rate": memory}
+_GO_NAMES = {"path": "Path", "weight": "Weight", "rate": "Rate"}
+
+
+def _throttles(fields: Fields) -> Convert:
+    def convert(value: Value, work: Work) -> Value:
+        return items(value, work, lambda item, inner: _go_named(record(item, fields, inner), inner))
+
+    return convert
+
+
+def _go_named(made: Merged, work: Work) -> Value:
+    """JSON shows these under the names of Go's fields."""
+    if work.yaml:
+        return made
+    result = begun(made)
+    for key in made:
+        put(result, _GO_NAMES.get(key, key), made[key], made, key)
+    return result
+
+
+BLKIO: Fields = {
+    "weight": whole,
+    "weight_device": _throttles(_WEIGHT),
+    **dict.fromkeys(
+        ("device_read_bps", "device_read_iops", "device_write_bps", "device_write_iops"),
+        _throttles(_RATE),
+    ),
+}

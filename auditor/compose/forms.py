@@ -1,0 +1,375 @@
+"""Single values in Compose's own types and text: durations as Go prints them, sizes, numbers, paths, pairs."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+import struct
+from collections.abc import Callable, Iterable
+from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from auditor.compose.merge import Merged, keyed, unwrap
+from auditor.compose.places import Faults
+from auditor.compose.values import boolean, scalar_text, size
+from auditor.yamlfile import Mapping, Sequence, Tagged, Value
+
+
+class FormError(ValueError):
+    """A value that Compose refuses."""
+
+
+@dataclass(slots=True)
+class Work:
+    """What the converters need besides a value: where paths begin, what variables hold, where faults go."""
+
+    faults: Faults
+    directory: str  # the project directory, absolute
+    user_home: str
+    values: AnyMapping[str, str]
+    yaml: bool = False  # YAML keeps the `x-` keys of every level and leaves out what is empty
+    lenient: bool = False  # texts may still hold variables
+    service: str | None = None
+    position: int = 0  # of the key whose value is converted
+    inactive: frozenset[str] = field(default_factory=frozenset)
+
+    def absolute(self, path: str) -> str:
+        """A path of the project as the engine would see it."""
+        if path.startswith("~") and (len(path) == 1 or path[1] == "/"):
+            path = self.user_home + path[1:]
+        return posixpath.normpath(posixpath.join(self.directory, path)).replace("//", "/")
+
+    def refuse(self, message: str, position: int) -> None:
+        self.faults.add(message, position, service=self.service)
+
+
+Convert: TypeAlias = Callable[[Value, Work], Value]
+Fields: TypeAlias = AnyMapping[str, Convert]
+
+
+# --- containers that know their lines ----------------------------------------------------------------------------
+
+
+def record(value: Value, fields: Fields, work: Work, keep: frozenset[str] = frozenset()) -> Merged:
+    """The keys of a mapping that Compose prints, in its order. `keep`: those that it prints when empty, too."""
+    if not isinstance(value, Mapping):
+        raise FormError("wants a mapping")
+    result = begun(value)
+    for key, convert in fields.items():
+        if key not in value:
+            continue
+        work.position = position = value.lines.get(key, value.line)
+        try:
+            made = convert(unwrap(value[key]), work)
+        except FormError as error:
+            work.refuse(f"`{key}`: {error}", position)
+            continue
+        if made is None or (key not in keep and empty(made)):
+            continue
+        put(result, key, made, value)
+    if work.yaml:
+        extensions(result, value)
+    return result
+
+
+def begun(value: Mapping) -> Merged:
+    """An empty mapping at the place of another."""
+    result = Merged(line=value.line)
+    result.overrode = {}
+    return result
+
+
+def put(result: Merged, key: str, made: Value, source: Mapping, old: str | None = None) -> None:
+    """Sets a key with the lines that decided it in `source`."""
+    old = key if old is None else old
+    result[key] = made
+    result.lines[key] = source.lines.get(old, source.line)
+    if isinstance(source, Merged) and old in source.overrode:
+        result.overrode[key] = source.overrode[old]
+
+
+def extensions(result: Merged, value: Mapping) -> None:
+    for key in sorted(key for key in value if key.startswith("x-")):
+        put(result, key, plain(value[key]), value)
+
+
+def plain(value: Value) -> Value:
+    """A value that nobody interprets, without tags; floats that are whole as whole numbers."""
+    value = unwrap(value)
+    if isinstance(value, Mapping):
+        result = begun(value)
+        for key in sorted(value):
+            put(result, key, plain(value[key]), value)
+        return result
+    if isinstance(value, Sequence):
+        return Sequence([plain(item) for item in value], line=value.line, lines=list(value.lines))
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
+        return int(value)
+    return value
+
+
+def empty(value: Value) -> bool:
+    """What Go's `omitempty` leaves out; an empty record is none of it."""
+    return value is None or value is False or value == 0 or value == "" or (isinstance(value, list) and not value)
+
+
+def items(value: Value, work: Work, convert: Callable[[Value, Work], Value]) -> Sequence:
+    """Each item of a list converted; what is refused is said at its line and left out."""
+    if not isinstance(value, Sequence):
+        raise FormError("wants a list")
+    result = Sequence(line=value.line)
+    for item, position in zip(value, value.lines, strict=True):
+        work.position = position
+        try:
+            made = convert(unwrap(item), work)
+        except FormError as error:
+            work.refuse(str(error), position)
+            continue
+        result.append(made)
+        result.lines.append(position)
+    return result
+
+
+def listed(fields: Fields, keep: frozenset[str] = frozenset()) -> Convert:
+    """A list of records."""
+    return lambda value, work: items(value, work, lambda item, inner: record(item, fields, inner, keep))
+
+
+def nested(fields: Fields, keep: frozenset[str] = frozenset()) -> Convert:
+    """One record; in YAML one that says nothing vanishes."""
+
+    def convert(value: Value, work: Work) -> Value:
+        if value is None:
+            return None
+        return record(value, fields, work, keep)
+
+    return convert
+
+
+# --- scalars -------------------------------------------------------------------------------------------------------
+
+
+def text(value: Value, work: Work) -> Value:
+    if isinstance(value, Mapping | Sequence):
+        raise FormError("wants a text")
+    return None if value is None else scalar_text(value)
+
+
+def flag(value: Value, work: Work) -> Value:
+    if work.lenient and isinstance(value, str):
+        return value
+    found = boolean(value)
+    if found is None:
+        raise FormError("wants true or false")
+    return found
+
+
+_INTEGER = re.compile(r"[-+]?(?:0x[0-9a-fA-F]+|0o?[0-7]+|[0-9]+)")
+
+
+def whole(value: Value, work: Work) -> Value:
+    """A whole number, also from a text that a variable gave."""
+    if value is None or isinstance(value, bool | Mapping | Sequence | Tagged):
+        raise FormError("wants a number")
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise FormError("wants a whole number")
+        return int(value)
+    found = _INTEGER.fullmatch(str(value))
+    if found is None:
+        if work.lenient:
+            return value
+        raise FormError("wants a whole number")
+    return int(str(value), 10)
+
+
+def real(value: Value, work: Work) -> Value:
+    """A number as Go prints a float32."""
+    if value is None or isinstance(value, bool | Mapping | Sequence | Tagged):
+        raise FormError("wants a number")
+    try:
+        number = float(value)
+    except ValueError:
+        if work.lenient:
+            return value
+        raise FormError("wants a number") from None
+    return short_float(number)
+
+
+def short_float(number: float) -> Value:
+    """The shortest decimal that is the same float32; whole numbers as such."""
+    if number.is_integer():
+        return int(number)
+    single = struct.unpack("f", struct.pack("f", number))[0]
+    for digits in range(1, 10):
+        shown = float(f"{single:.{digits}g}")
+        if struct.unpack("f", struct.pack("f", shown))[0] == single:
+            return shown
+    return number
+
+
+def memory(value: Value, work: Work) -> Value:
+    """Bytes, as a text."""
+    found = size(value)
+    if found is None:
+        if work.lenient and isinstance(value, str):
+            return value
+        raise FormError("is no size: write a number with `b`, `k`, `m` or `g`")
+    return str(found) if found else None
+
+
+def size_number(value: Value, work: Work) -> Value:
+    found = size(value)
+    if found is None:
+        raise FormError("is no size: write a number with `b`, `k`, `m` or `g`")
+    return found
+
+
+_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d|w)")
+_NANOSECONDS = {"ns": 1, "us": 10**3, "\u00b5s": 10**3, "\u03bcs": 10**3, "ms": 10**6, "s": 10**9}
+_NANOSECONDS |= {"m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9, "w": 604800 * 10**9}
+
+
+def duration(value: Value, work: Work) -> Value:
+    """A duration as Go prints it: `90s` is `1m30s`."""
+    if not isinstance(value, str):
+        raise FormError("is no duration: write a number with its unit, such as `30s`")
+    source = value.strip()
+    sign = -1 if source.startswith("-") else 1
+    source = source.lstrip("+-")
+    if source == "0":
+        return "0s"
+    at, total = 0, 0
+    while match := _PART.match(source, at):
+        number, _, fraction = match[1].partition(".")
+        unit = _NANOSECONDS[match[2]]
+        total += int(number or 0) * unit + int(int(fraction or 0) * unit / 10 ** len(fraction))
+        at = match.end()
+    if not at or at != len(source):
+        if work.lenient:
+            return value
+        raise FormError("is no duration: write a number with its unit, such as `30s`")
+    return go_duration(sign * total)
+
+
+def go_duration(nanoseconds: int) -> str:
+    """As Go's `time.Duration` prints itself."""
+    if nanoseconds < 0:
+        return f"-{go_duration(-nanoseconds)}"
+    if nanoseconds == 0:
+        return "0s"
+    for unit, name in ((10**3, "ns"), (10**6, "\u00b5s"), (10**9, "ms")):
+        if nanoseconds < unit:
+            return f"{_decimal(nanoseconds, unit // 1000)}{name}"
+    minutes, rest = divmod(nanoseconds, 60 * 10**9)
+    shown = f"{_decimal(rest, 10**9)}s"
+    if not minutes:
+        return shown
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{shown}" if hours else f"{minutes}m{shown}"
+
+
+def _decimal(count: int, unit: int) -> str:
+    number, rest = divmod(count, unit)
+    digits = len(str(unit)) - 1
+    return f"{number}.{rest:0{digits}}".rstrip("0") if rest else str(number)
+
+
+def mode(value: Value, work: Work) -> Value:
+    """File permissions, as an octal text."""
+    if isinstance(value, bool) or value is None:
+        raise FormError("is no file mode")
+    try:
+        number = value if isinstance(value, int) else int(str(value), 8)
+    except ValueError:
+        raise FormError("is no file mode: write it octal, such as `0440`") from None
+    return f"0{number:o}"
+
+
+def mode_number(value: Value, work: Work) -> Value:
+    return int(str(mode(value, work)), 8)
+
+
+def command(value: Value, work: Work) -> Value:
+    """A command line as its words; null stays null."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            parts = shlex.split(value)
+        except ValueError as error:
+            raise FormError(f"is no command line: {str(error).lower()}") from None
+        return Sequence(parts, line=work.position, lines=[work.position] * len(parts))
+    return texts(value, work)
+
+
+# --- lists and pairs -----------------------------------------------------------------------------------------------
+
+
+def texts(value: Value, work: Work) -> Sequence:
+    """A list of texts."""
+    return items(value, work, text)
+
+
+def one_or_more(value: Value, work: Work) -> Sequence:
+    """A text, or a list of them."""
+    if isinstance(value, str):
+        return Sequence([value], line=work.position, lines=[work.position])
+    return distinct(value, work)
+
+
+def distinct(value: Value, work: Work) -> Sequence:
+    """A list of texts, each once."""
+    found = texts(value, work)
+    seen: dict[Value, int] = {}
+    for item, position in zip(found, found.lines, strict=True):
+        seen.setdefault(item, position)
+    return Sequence(seen, line=found.line, lines=list(seen.values()))
+
+
+def unique(value: Value, work: Work) -> Sequence:
+    """A list of texts in which equal ones are refused."""
+    found = texts(value, work)
+    seen: set[Value] = set()
+    for item, position in zip(found, found.lines, strict=True):
+        if item in seen:
+            work.refuse(f"an item stands twice: `{str(item)[:60]}`", position)
+        seen.add(item)
+    return found
+
+
+def pairs(value: Value, work: Work) -> Value:
+    """`NAME=value` lists and mappings as a sorted mapping; what has no value is an empty text."""
+    return _pairs(value, lambda item: scalar_text(item))
+
+
+def nullable_pairs(value: Value, work: Work) -> Value:
+    """The same; what has no value is null."""
+    return _pairs(value, lambda item: None if item is None else scalar_text(item))
+
+
+def _pairs(value: Value, convert: Callable[[Value], Value]) -> Value:
+    if value is None:
+        return None
+    source = keyed(value)
+    if source is None:
+        raise FormError("wants a mapping, or a list of `NAME=value`")
+    result = begun(source)
+    for key in sorted(source):
+        item = unwrap(source[key])
+        if isinstance(item, Mapping | Sequence):
+            raise FormError(f"`{key[:60]}` is no single value")
+        put(result, key, convert(item), source)
+    return result or None
+
+
+def drop_empty(value: Value, names: Iterable[str]) -> None:
+    """Takes records out that say nothing: YAML does not print them."""
+    if isinstance(value, Mapping):
+        for name in names:
+            if value.get(name) == {}:
+                del value[name]

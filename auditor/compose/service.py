@@ -1,0 +1,496 @@
+"""One merged service as `docker compose config` prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping as AnyMapping
+
+from auditor.compose import attached
+from auditor.compose.forms import (
+    Fields,
+    FormError,
+    Work,
+    begun,
+    command,
+    distinct,
+    duration,
+    extensions,
+    flag,
+    items,
+    listed,
+    memory,
+    nested,
+    nullable_pairs,
+    one_or_more,
+    pairs,
+    put,
+    real,
+    record,
+    text,
+    texts,
+    unique,
+    whole,
+)
+from auditor.compose.merge import Merged, build_mapping, keyed, named, started, unwrap
+from auditor.compose.values import boolean, scalar_text
+from auditor.yamlfile import Mapping, Sequence, Value
+
+# --- build ---------------------------------------------------------------------------------------------------------
+
+
+def _remote(path: str) -> bool:
+    return "://" in path or path.startswith(("git@", "github.com/"))
+
+
+def _context(value: Value, work: Work) -> Value:
+    path = str(text(value, work) or ".")
+    if _remote(path) or path.startswith("service:") or (work.lenient and path.startswith("$")):
+        return path
+    return work.absolute(path)
+
+
+def _args(value: Value, work: Work) -> Value:
+    """Arguments without a value come from the environment, and vanish where it has none."""
+    source = nullable_pairs(value, work)
+    if not isinstance(source, Mapping):
+        return None
+    result = begun(source)
+    for key, item in source.items():
+        given = work.values.get(key) if item is None else item
+        if given is not None:
+            put(result, key, given, source)
+    return result or None
+
+
+_KEPT_CONTEXTS = ("docker-image://", "oci-layout://", "service:", "target:")
+
+
+def _contexts(value: Value, work: Work) -> Value:
+    source = pairs(value, work)
+    if not isinstance(source, Mapping):
+        return None
+    for key, path in source.items():
+        if isinstance(path, str) and not _remote(path) and not path.startswith(_KEPT_CONTEXTS):
+            source[key] = work.absolute(path)
+    return source
+
+
+def _ssh(value: Value, work: Work) -> Value:
+    """`default` or `id=path`, sorted."""
+    source = keyed(value)
+    if source is None:
+        raise FormError("wants a mapping or a list")
+    found = {key: scalar_text(unwrap(source[key])) for key in sorted(source)}
+    shown = [f"{key}={path}" if path else key for key, path in found.items()]
+    return Sequence(shown, line=source.line, lines=[source.lines[key] for key in found])
+
+
+def _stated(value: Value, work: Work) -> Value:
+    """A text that may be written as true or false."""
+    return scalar_text(value)
+
+
+BUILD: Fields = {
+    "context": _context,
+    "dockerfile": text,
+    "dockerfile_inline": text,
+    "entitlements": texts,
+    "args": _args,
+    "provenance": _stated,
+    "sbom": _stated,
+    "ssh": _ssh,
+    "labels": pairs,
+    "cache_from": texts,
+    "cache_to": texts,
+    "no_cache": flag,
+    "no_cache_filter": one_or_more,
+    "additional_contexts": _contexts,
+    "pull": flag,
+    "extra_hosts": attached.hosts,
+    "isolation": text,
+    "network": text,
+    "target": text,
+    "secrets": attached.grants,
+    "shm_size": memory,
+    "tags": texts,
+    "ulimits": attached.ulimits,
+    "platforms": texts,
+    "privileged": flag,
+}
+
+
+def _build(value: Value, work: Work) -> Value:
+    written = build_mapping(value, work.position)
+    if not isinstance(written, Mapping):
+        raise FormError("wants a path or a mapping")
+    inline = unwrap(written.get("dockerfile_inline"))
+    if inline and unwrap(written.get("dockerfile")):
+        work.refuse("`dockerfile` and `dockerfile_inline` exclude each other", work.position)
+    made = record(written, BUILD, work)
+    result = begun(written)
+    defaults = {"context": work.directory} | ({} if inline else {"dockerfile": "Dockerfile"})
+    for key in BUILD:
+        if key in made:
+            put(result, key, made[key], made)
+        elif key in defaults:
+            put(result, key, defaults[key], written)
+    for key in made.keys() - result.keys():
+        put(result, key, made[key], made)
+    return result
+
+
+# --- deploy --------------------------------------------------------------------------------------------------------
+
+_GENERIC: Fields = {"discrete_resource_spec": nested({"kind": text, "value": whole})}
+_LIMITS: Fields = {
+    "cpus": real,
+    "memory": memory,
+    "pids": whole,
+    "devices": attached.requested_devices,
+    "generic_resources": listed(_GENERIC),
+}
+_UPDATE: Fields = {
+    "parallelism": whole,
+    "delay": duration,
+    "failure_action": text,
+    "monitor": duration,
+    "max_failure_ratio": real,
+    "order": text,
+}
+_RESTART: Fields = {"condition": text, "delay": duration, "max_attempts": whole, "window": duration}
+_PLACEMENT: Fields = {
+    "constraints": texts,
+    "preferences": listed({"spread": text}),
+    "max_replicas_per_node": whole,
+}
+_DURATIONS = frozenset(("delay", "monitor", "window"))
+DEPLOY: Fields = {
+    "mode": text,
+    "replicas": whole,
+    "labels": pairs,
+    "update_config": nested(_UPDATE, _DURATIONS | {"parallelism"}),
+    "rollback_config": nested(_UPDATE, _DURATIONS | {"parallelism"}),
+    "resources": nested({"limits": nested(_LIMITS), "reservations": nested(_LIMITS)}),
+    "restart_policy": nested(_RESTART, _DURATIONS | {"max_attempts"}),
+    "placement": nested(_PLACEMENT),
+    "endpoint_mode": text,
+}
+
+
+def _deploy(value: Value, work: Work) -> Value:
+    """JSON always shows `resources` and `placement`."""
+    if value is None:
+        return None
+    made = record(value, DEPLOY, work, frozenset(("replicas",)))
+    result = begun(made)
+    for key in (*DEPLOY, *sorted(made.keys() - DEPLOY.keys())):
+        structure = key in ("resources", "placement")
+        if key in made and not (structure and work.yaml and made[key] == {}):
+            put(result, key, made[key], made)
+        elif structure and not work.yaml:
+            put(result, key, begun(made), made)
+    return result
+
+
+# --- development, hooks, health ----------------------------------------------------------------------------------
+
+
+def _environment(value: Value, work: Work) -> Value:
+    return nullable_pairs(value, work)
+
+
+_HOOK: Fields = {
+    "command": command,
+    "user": text,
+    "privileged": flag,
+    "working_dir": text,
+    "environment": _environment,
+}
+
+
+def _path(value: Value, work: Work) -> Value:
+    return work.absolute(str(text(value, work)))
+
+
+def _watch(item: Value, work: Work) -> Value:
+    made = record(item, {"path": _path, "action": text, "target": text, "exec": _exec, "include": one_or_more,
+                         "ignore": one_or_more, "initial_sync": flag}, work)  # fmt: skip
+    if work.yaml:
+        return made
+    result = begun(made)
+    for key in ("path", "action", "target", "exec", "include", "ignore", "initial_sync"):
+        if key in made:
+            put(result, key, made[key], made)
+        elif key == "exec":
+            nothing = begun(made)
+            put(nothing, "command", None, made)
+            put(result, key, nothing, made)
+    return result
+
+
+def _exec(value: Value, work: Work) -> Value:
+    return record(value, _HOOK, work)
+
+
+def _develop(value: Value, work: Work) -> Value:
+    if value is None:
+        return None
+    return record(value, {"watch": lambda found, inner: items(found, inner, _watch)}, work)
+
+
+def _test(value: Value, work: Work) -> Value:
+    if isinstance(value, str):
+        return Sequence(["CMD-SHELL", str(value)], line=work.position, lines=[work.position] * 2)
+    found = texts(value, work)
+    if found and found[0] not in ("NONE", "CMD", "CMD-SHELL"):
+        raise FormError("a list begins with `NONE`, `CMD` or `CMD-SHELL`")
+    return found
+
+
+HEALTHCHECK: Fields = {
+    "test": _test,
+    "timeout": duration,
+    "interval": duration,
+    "retries": whole,
+    "start_period": duration,
+    "start_interval": duration,
+    "disable": flag,
+}
+_TIMES = frozenset(("timeout", "interval", "start_period", "start_interval", "retries"))
+
+
+def _healthcheck(value: Value, work: Work) -> Value:
+    return record(value, HEALTHCHECK, work, _TIMES)
+
+
+# --- the small ones ------------------------------------------------------------------------------------------------
+
+
+def _strategy(value: Value, work: Work) -> Value:
+    return "missing" if value == "if_not_present" else text(value, work)
+
+
+def _edge(item: Value, work: Work) -> Value:
+    if not isinstance(item, Mapping):
+        raise FormError("an entry of `depends_on` wants a `condition`")
+    if "condition" not in item:
+        raise FormError("an entry of `depends_on` without a `condition`")
+    result = begun(item)
+    put(result, "condition", text(unwrap(item["condition"]), work), item)
+    if boolean(item.get("restart")) is True:
+        put(result, "restart", True, item)
+    put(result, "required", boolean(item.get("required")) is not False, item)
+    if work.yaml:
+        extensions(result, item)
+    return result
+
+
+def _depends_on(value: Value, work: Work) -> Value:
+    source = named(value, started)
+    if source is None:
+        raise FormError("wants a list or a mapping")
+    result = begun(source)
+    for name in sorted(source):
+        put(result, name, _edge(unwrap(source[name]), work), source)
+    return result
+
+
+def _label_pairs(value: Value, work: Work) -> Value:
+    return pairs(value, work)
+
+
+def _sorted_plain(value: Value, work: Work) -> Value:
+    """A mapping of single values as texts, lists kept."""
+    if not isinstance(value, Mapping):
+        raise FormError("wants a mapping")
+    result = begun(value)
+    for key in sorted(value):
+        item = unwrap(value[key])
+        put(result, key, texts(item, work) if isinstance(item, Sequence) else scalar_text(item), value)
+    return result
+
+
+_LOGGING: Fields = {"driver": text, "options": pairs}
+_CREDENTIAL: Fields = {"config": text, "file": text, "registry": text}
+
+SERVICE: Fields = {
+    "annotations": pairs,
+    "attach": flag,
+    "build": _build,
+    "develop": _develop,
+    "blkio_config": nested(attached.BLKIO),
+    "cap_add": distinct,
+    "cap_drop": distinct,
+    "cgroup_parent": text,
+    "cgroup": text,
+    "cpu_count": whole,
+    "cpu_percent": real,
+    "cpu_period": whole,
+    "cpu_quota": whole,
+    "cpu_rt_period": whole,
+    "cpu_rt_runtime": whole,
+    "cpus": real,
+    "cpuset": text,
+    "cpu_shares": whole,
+    "command": command,
+    "configs": attached.grants,
+    "container_name": text,
+    "credential_spec": nested(_CREDENTIAL),
+    "depends_on": _depends_on,
+    "deploy": _deploy,
+    "device_cgroup_rules": distinct,
+    "devices": attached.devices,
+    "dns": one_or_more,
+    "dns_opt": distinct,
+    "dns_search": one_or_more,
+    "dockerfile": text,
+    "domainname": text,
+    "entrypoint": command,
+    "provider": nested({"type": text, "options": _sorted_plain}),
+    "environment": nullable_pairs,
+    "expose": attached.expose,
+    "external_links": unique,
+    "extra_hosts": attached.hosts,
+    "group_add": distinct,
+    "gpus": attached.requested_devices,
+    "hostname": text,
+    "healthcheck": _healthcheck,
+    "image": text,
+    "init": flag,
+    "ipc": text,
+    "isolation": text,
+    "labels": _label_pairs,
+    "links": unique,
+    "logging": nested(_LOGGING),
+    "mem_limit": memory,
+    "mem_reservation": memory,
+    "memswap_limit": memory,
+    "mem_swappiness": memory,
+    "mac_address": text,
+    "models": attached.models,
+    "network_mode": text,
+    "networks": attached.networks,
+    "oom_kill_disable": flag,
+    "oom_score_adj": whole,
+    "pid": text,
+    "pids_limit": whole,
+    "platform": text,
+    "ports": attached.ports,
+    "privileged": flag,
+    "profiles": distinct,
+    "pull_policy": _strategy,
+    "read_only": flag,
+    "restart": text,
+    "runtime": text,
+    "scale": whole,
+    "secrets": attached.secrets,
+    "security_opt": unique,
+    "shm_size": memory,
+    "stdin_open": flag,
+    "stop_grace_period": duration,
+    "stop_signal": text,
+    "storage_opt": pairs,
+    "sysctls": pairs,
+    "tmpfs": one_or_more,
+    "tty": flag,
+    "ulimits": attached.ulimits,
+    "use_api_socket": flag,
+    "user": text,
+    "userns_mode": text,
+    "uts": text,
+    "volumes": attached.volumes,
+    "volumes_from": unique,
+    "working_dir": text,
+    "pre_start": listed(_HOOK, frozenset(("command",))),
+    "post_start": listed(_HOOK, frozenset(("command",))),
+    "pre_stop": listed(_HOOK, frozenset(("command",))),
+}
+_KEEP = frozenset(("attach", "init", "command", "entrypoint", "scale", "stop_grace_period"))
+
+
+def canonical_service(
+    name: str, value: Mapping, environment: AnyMapping[str, tuple[str | None, int]], work: Work
+) -> Mapping:
+    """The printed form. `environment`: what env files and the service itself set, with positions."""
+    work.service = name
+    made = record(value, SERVICE, work, _KEEP)
+    result = begun(made)
+    implied = _with_implied(value, made)
+    default = _default_networks(value, work)
+    for key in (*SERVICE, *sorted(made.keys() - SERVICE.keys())):
+        if key == "environment":
+            if environment:
+                put(result, key, _folded(value, environment), made)
+        elif key == "depends_on":
+            if implied:
+                put(result, key, implied, made)
+        elif key == "networks" and default is not None:
+            put(result, key, default, made)
+        elif key in ("command", "entrypoint"):
+            if not work.yaml or made.get(key) is not None:
+                put(result, key, made.get(key), made)
+        elif key in made:
+            put(result, key, made[key], made)
+    work.service = None
+    return result
+
+
+def _folded(value: Mapping, environment: AnyMapping[str, tuple[str | None, int]]) -> Mapping:
+    own = keyed(unwrap(value.get("environment"))) or Mapping()
+    result = begun(own)
+    for key in sorted(environment):
+        result[key], position = environment[key]
+        result.lines[key] = position
+        if isinstance(own, Merged) and key in own.overrode:
+            result.overrode[key] = own.overrode[key]
+    return result
+
+
+def _default_networks(value: Mapping, work: Work) -> Mapping | None:
+    """Who names no network is on `default`."""
+    if unwrap(value.get("networks")) or value.get("network_mode") or value.get("provider"):
+        return None
+    result = begun(value)
+    put(result, "default", None, value, "networks")
+    return result
+
+
+_SHARED = ("network_mode", "ipc", "pid", "uts", "cgroup")
+
+
+def implied(value: Mapping) -> Iterator[tuple[str, str, bool]]:
+    """Key, service and whether it restarts with it, for each dependency that other keys imply."""
+    links = unwrap(value.get("links"))
+    for link in links if isinstance(links, Sequence) else ():
+        if isinstance(link, str):
+            yield "links", link.partition(":")[0], True
+    for key in _SHARED:
+        shared = unwrap(value.get(key))
+        if isinstance(shared, str) and shared.startswith("service:"):
+            yield key, shared.removeprefix("service:"), True
+    sources = unwrap(value.get("volumes_from"))
+    for source in sources if isinstance(sources, Sequence) else ():
+        if isinstance(source, str) and not source.startswith("container:"):
+            yield "volumes_from", source.partition(":")[0], False
+
+
+def _with_implied(value: Mapping, made: Mapping) -> Mapping:
+    stated = made.get("depends_on")
+    result = begun(stated if isinstance(stated, Mapping) else value)
+    edges: dict[str, tuple[Value, Mapping, str]] = {}
+    if isinstance(stated, Mapping):
+        edges = {key: (edge, stated, key) for key, edge in stated.items()}
+    for key, target, restart in implied(value):
+        if target in edges:
+            continue
+        edge = begun(value)
+        edge["condition"] = "service_started"
+        if restart:
+            edge["restart"] = True
+        edge["required"] = True
+        edge.lines = dict.fromkeys(edge, value.lines.get(key, value.line))
+        edges[target] = (edge, value, key)
+    for target in sorted(edges):
+        edge_, source, old = edges[target]
+        put(result, target, edge_, source, old)
+    return result
