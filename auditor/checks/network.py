@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from auditor.checks.files import told
@@ -138,8 +139,12 @@ _ANYWHERE = frozenset({None, "0.0.0.0", "::", "*"})  # noqa: S104  compared, nev
 
 def _host(port: Port) -> str | None:
     """The interface as it is compared: None for all of them."""
-    host = port.host_ip
-    if host is None or host == "*":
+    return None if port.host_ip is None else _address(port.host_ip)
+
+
+@lru_cache(maxsize=4096)
+def _address(host: str) -> str | None:
+    if host == "*":
         return None
     if host == "localhost":
         return "127.0.0.1"
@@ -188,12 +193,13 @@ class _Taken:
             return owners[host]
         return next((owners[other] for other in _meeting(host, owners)), None)
 
-    def within(self, protocol: str, span: range) -> list[int]:
-        """The fixed ports inside a range, of all addresses."""
+    def within(self, protocol: str, span: range) -> Iterator[int]:
+        """The fixed ports inside a range, of all addresses, in their order; asked when all are taken."""
         if protocol not in self._numbers:
             self._numbers[protocol] = sorted(number for kind, number in self._owners if kind == protocol)
         numbers = self._numbers[protocol]
-        return numbers[bisect_left(numbers, span.start) : bisect_right(numbers, span.stop - 1)]
+        for index in range(bisect_left(numbers, span.start), bisect_right(numbers, span.stop - 1)):
+            yield numbers[index]
 
 
 def _meeting(host: str | None, owners: Mapping[str | None, object]) -> Iterator[str | None]:
@@ -309,10 +315,10 @@ def _own_clash(definition: Definition, project: Project, snapshot: Snapshot) -> 
 def _perhaps(definition: Definition, port: Port, span: range, taken: _Taken, snapshot: Snapshot) -> Iterator[Problem]:
     """A range from which the engine takes the first free port, where a fixed port of it is another's."""
     owners = ((number, taken.owner(port.protocol, number, port)) for number in taken.within(port.protocol, span))
-    found = [(number, owner) for number, owner in owners if owner and owner[0] is not definition]
-    if not found:
+    found = next(((number, *owner) for number, owner in owners if owner and owner[0] is not definition), None)
+    if found is None:
         return
-    number, (owner, other) = found[0][0], found[0][1]
+    number, owner, other = found
     yield Problem(
         f"`{definition.name}` may take port {number} of the host, which `{owner.name}` publishes",
         tuple(place for place in (port.location, other.location) if place) or (definition.location,),
@@ -647,16 +653,18 @@ def unreachable_dependency(project: Project, snapshot: Snapshot) -> Iterator[Pro
     """
     names = _real_names(project)
     composed = snapshot.definitions(project.environment)
+    networks = {d.name: _networks_of(d, snapshot, names) for d in _active(project)}
     for definition in _active(project):
-        own = _networks_of(definition, snapshot, names)
+        own = networks[definition.name]
         wanted = _uses(definition, snapshot)
         for edge in definition.depends_on:
+            if edge.service in wanted or not own.isdisjoint(networks.get(edge.service, own)):
+                continue
             if f"depends_on.{edge.service}" in definition.lines and edge.condition != _COMPLETED:
-                wanted.setdefault(edge.service, edge.location or definition.place("depends_on"))
+                wanted[edge.service] = edge.location or definition.place("depends_on")
         for name, place in wanted.items():
-            target = composed.get(name)
-            theirs = _networks_of(target, snapshot, names) if target and target.active else frozenset()
-            if own and theirs and not own & theirs:
+            theirs = networks.get(name)
+            if own and theirs and own.isdisjoint(theirs):
                 yield _apart(definition, name, place, composed, snapshot)
 
 
