@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from auditor.compose import dotenv
-from auditor.compose.interpolate import Budget, ExpansionError, Interpolation, Scope
-from auditor.compose.merge import TAGS, copied, merge_model, merge_service, unwrap
+from auditor.compose.interpolate import Budget, ExpansionError, Interpolation, Scope, Text
+from auditor.compose.merge import TAGS, copied, keyed, merge_model, merge_service, unwrap
 from auditor.compose.places import Faults, Places
 from auditor.compose.rebase import rebase_model, rebase_service
 from auditor.compose.tracked import secrets_in
@@ -181,7 +181,8 @@ class Loader:
                 document = self._include(document, directory, scope, (*ancestors, source.path))
                 merged = document if merged is None else merge_model(merged, document, self.faults)
         if merged is None and len(self.faults) == said:
-            self.faults.add("an empty Compose file", self.places.at(self.places.offset(sources[0].path) + 1), fatal=True)
+            first = self.places.at(self.places.offset(sources[0].path) + 1)
+            self.faults.add("an empty Compose file", first, fatal=True)
         return merged
 
     # --- extends -------------------------------------------------------------------------------------------
@@ -337,7 +338,14 @@ class Loader:
             return None
         inner = self._inner_scope(home, env_files, asked, scope)
         model = self.model([Source(path, asked) for path in paths], home, inner, ancestors)
-        return None if model is None else rebase_model(_without(model, "name"), home, directory)
+        if model is None:
+            return None
+        # Compose takes no name and no extensions from what is included.
+        for key in [key for key in model if key == "name" or str(key).startswith("x-")]:
+            model = _without(model, key)
+        if inner is not scope:
+            model = _settled(model, inner)
+        return rebase_model(model, home, directory)
 
     def _inner_scope(self, home: str, env_files: list[str], asked: Location, scope: Scope) -> Scope:
         """The parent's variables before those of the included project's own `.env`."""
@@ -397,6 +405,26 @@ def _without(mapping: Mapping, key: str) -> Mapping:
     result = copied(mapping)
     del result[key]
     result.lines.pop(key, None)
+    return result
+
+
+def _settled(model: Mapping, scope: Scope) -> Mapping:
+    """An included model whose variables without a value took theirs from the included project's own `.env`."""
+    services = model.get("services")
+    if not isinstance(services, Mapping):
+        return model
+    result, found = copied(model), copied(services)
+    for name, service in services.items():
+        given = keyed(service.get("environment")) if isinstance(service, Mapping) else None
+        if not isinstance(service, Mapping) or given is None or None not in given.values():
+            continue
+        environment, settled = copied(given), copied(service)
+        for key, value in given.items():
+            if value is None and key in scope.values:
+                environment[key] = Text.of(scope.values[key], f"${{{key}}}")
+        settled["environment"] = environment
+        found[name] = settled
+    result["services"] = found
     return result
 
 
