@@ -19,7 +19,7 @@ _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _REST = re.compile(r"[^\n]*")
 _COMMENT = re.compile(r"[ \t]#.*")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "$$"}
+_ESCAPES = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True)) | {'"': '"', "\\": "\\", "$": "$$"}
 
 
 class Entry(NamedTuple):
@@ -113,7 +113,7 @@ class _Reading:
             return self._expand(_ESCAPE.sub(_unescape, self._quoted(_DOUBLE)))
         match = _REST.match(self.text, self.at)
         written = match[0] if match else ""
-        value = self._expand(_COMMENT.sub("", " " + written, count=1).strip())
+        value = self._expand(_COMMENT.sub("", written.strip(), count=1).strip())
         self._advance(self.at + len(written))
         return value
 

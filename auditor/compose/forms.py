@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-import shlex
 import struct
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as AnyMapping
@@ -13,7 +12,7 @@ from typing import TypeAlias
 
 from auditor.compose.merge import Merged, keyed, unwrap
 from auditor.compose.places import Faults
-from auditor.compose.values import boolean, scalar_text, size
+from auditor.compose.values import boolean, scalar_text, size, split
 from auditor.yamlfile import Mapping, Sequence, Tagged, Value
 
 
@@ -37,8 +36,8 @@ class Work:
 
     def absolute(self, path: str) -> str:
         """A path of the project as the engine would see it."""
-        if path.startswith("~") and (len(path) == 1 or path[1] == "/"):
-            path = self.user_home + path[1:]
+        if path.startswith("~"):
+            path = posixpath.join(self.user_home, path[1:].lstrip("/"))
         return posixpath.normpath(posixpath.join(self.directory, path)).replace("//", "/")
 
     def refuse(self, message: str, position: int) -> None:
@@ -214,6 +213,8 @@ def short_float(number: float) -> Value:
 
 def memory(value: Value, work: Work) -> Value:
     """Bytes, as a text."""
+    if isinstance(value, float) and not value.is_integer():
+        raise FormError("wants a whole number of bytes, or a text")
     found = size(value)
     if found is None:
         if work.lenient and isinstance(value, str):
@@ -299,12 +300,53 @@ def command(value: Value, work: Work) -> Value:
     if value is None:
         return None
     if isinstance(value, str):
-        try:
-            parts = shlex.split(value)
-        except ValueError as error:
-            raise FormError(f"is no command line: {str(error).lower()}") from None
+        parts = split(value)
+        if parts is None:
+            raise FormError("is no command line: a quote is not closed")
         return Sequence(parts, line=work.position, lines=[work.position] * len(parts))
     return texts(value, work)
+
+
+_STOPS = frozenset(";&|<>")
+
+
+def command_words(line: str) -> list[str]:
+    """A command line split as Compose does it: by quotes and spaces, and only up to the first operator of a shell.
+
+    Raises FormError where a quote or a parenthesis stays open.
+    """
+    words: list[str] = []
+    word, begun_, quote, escaped = "", False, "", False
+    for character in line:
+        if escaped:
+            word += {"t": "\t", "n": "\n"}.get(character, character)
+            escaped, begun_ = False, True
+        elif character == "\\" and quote != "'":
+            escaped = True
+        elif character in " \t\r\n" and not quote:
+            words += [word] if begun_ else []
+            word, begun_ = "", False
+        elif character in "'\"" and quote in ("", character):
+            begun_ |= quote == character
+            quote = "" if quote else character
+        elif character == "`" and quote in ("", "`"):
+            quote = "" if quote else "`"
+            word, begun_ = word + character, True
+        elif character == "(" and not quote:
+            if not word.endswith("$"):
+                raise FormError("is no command line: a parenthesis outside quotes")
+            quote, word = ")", word + character
+        elif character == ")" and quote == ")":
+            quote, word, begun_ = "", word + character, True
+        elif character in _STOPS and not quote:
+            if character == ">" and word[:1].isdigit():
+                begun_ = False
+            break
+        else:
+            word, begun_ = word + character, True
+    if quote or escaped:
+        raise FormError("is no command line: a quote is not closed")
+    return [*words, word] if begun_ else words
 
 
 # --- lists and pairs -----------------------------------------------------------------------------------------------

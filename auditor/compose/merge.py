@@ -82,7 +82,7 @@ def merge_mapping(base: Mapping, over: Mapping, rules: dict[str, Rule], where: W
             result = value.value
         elif before is None:
             result = value
-        elif value is None:
+        elif value is None and rules.get(key) is not replace:
             continue
         else:
             rule = rules.get(key, generic)
@@ -157,7 +157,8 @@ def by_key(base: Value, over: Value, where: Where) -> Value:
     left, right = keyed(base), keyed(over)
     if left is None or right is None:
         return where.conflict(base, over)
-    return merge_mapping(left, right, {}, where)
+    # A name without a value is one: it takes the environment's, and hides what stood here.
+    return merge_mapping(left, right, dict.fromkeys((key for key in right if right[key] is None), replace), where)
 
 
 def by_name(defaults: Callable[[int], Value]) -> Rule:
@@ -194,6 +195,39 @@ def _as_hosts(value: Value) -> Value:
         addresses = item if isinstance(item, Sequence) else [item]
         found += [(f"{name}={address}", value.lines[name]) for address in map(unwrap, addresses)]
     return Sequence([text for text, _ in found], line=value.line, lines=[line for _, line in found])
+
+
+def _by_path(base: Value, over: Value, where: Where) -> Value:
+    """`env_file`: a path that is there already keeps its place, and takes what is said of it later."""
+    both = listed(base, over, where)
+    if not isinstance(both, Sequence):
+        return both
+    found: dict[object, tuple[Value, int]] = {}
+    for item, position in zip(both, both.lines, strict=True):
+        path = item.get("path") if isinstance(item, Mapping) else item
+        found[path if isinstance(path, str) else id(item)] = (item, position)
+    return Sequence([item for item, _ in found.values()], line=both.line, lines=[line for _, line in found.values()])
+
+
+def _subnets(base: Value, over: Value, where: Where) -> Value:
+    """`ipam.config`, the way Compose goes through it: each earlier entry under each later one, one result a subnet."""
+    if not (isinstance(base, Sequence) and isinstance(over, Sequence)):
+        return generic(base, over, where)
+    found: dict[object, tuple[Value, int]] = {}
+    for before in base:
+        for item, position in zip(over, over.lines, strict=True):
+            if not (isinstance(before, Mapping) and isinstance(item, Mapping)):
+                return appended(base, over)
+            subnet = _key(item.get("subnet"))
+            if subnet != _key(before.get("subnet")) and subnet not in found:
+                found[subnet] = (item, position)
+            else:
+                found[subnet] = (merge_mapping(before, item, {}, where), position)
+    return Sequence([item for item, _ in found.values()], line=base.line, lines=[line for _, line in found.values()])
+
+
+def _key(value: Value) -> object:
+    return value if isinstance(value, str) else None
 
 
 def _gpus(base: Value, over: Value, where: Where) -> Value:
@@ -301,7 +335,7 @@ SERVICE_RULES: dict[str, Rule] = {
     "dns": listed,
     "dns_search": listed,
     "entrypoint": replace,
-    "env_file": listed,
+    "env_file": _by_path,
     "environment": by_key,
     "extends": replace,
     "extra_hosts": _hosts,
@@ -316,7 +350,7 @@ SERVICE_RULES: dict[str, Rule] = {
     "tmpfs": listed,
     "ulimits": _ulimits,
 }
-_RESOURCE = nested({"labels": by_key, "driver_opts": by_key})
+_RESOURCE = nested({"labels": by_key, "driver_opts": by_key, "ipam": nested({"config": _subnets})})
 
 
 def merge_service(base: Mapping, over: Mapping, faults: Faults, name: str) -> Mapping:

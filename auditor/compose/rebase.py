@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable
 
-from auditor.compose.merge import copied
+from auditor.compose.merge import copied, keyed
 from auditor.yamlfile import Mapping, Sequence, Value
 
 _Change = Callable[[Value], Value]
@@ -67,6 +67,7 @@ def _build(value: Value, change: _Change) -> Value:
     if not isinstance(value, Mapping):
         return value
     result = _at_key(value, "context", change)
+    result = _at_key(result, "additional_contexts", lambda contexts: _contexts(contexts, change))
     if isinstance(result, Mapping) and "context" not in result:
         result = copied(result)
         result["context"] = change(".")
@@ -96,8 +97,23 @@ def _volumes(value: Value, change: _Change) -> Value:
     return _items(value, one)
 
 
+def _contexts(value: Value, change: _Change) -> Value:
+    contexts = keyed(value)
+    if contexts is None:
+        return value
+    return _each(contexts, lambda item: item if isinstance(item, str) and ":" in item else change(item))
+
+
+def _develop(value: Value, change: _Change) -> Value:
+    def watched(items: Value) -> Value:
+        return _items(items, lambda item: _at_key(item, "path", change)) if isinstance(items, Sequence) else items
+
+    return _at_key(value, "watch", watched)
+
+
 _RULES: dict[str, Callable[[Value, _Change], Value]] = {
     "build": _build,
+    "develop": _develop,
     "env_file": _files,
     "label_file": _files,
     "volumes": _volumes,

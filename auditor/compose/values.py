@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-import shlex
+from decimal import Decimal
+from math import isfinite
 
 from auditor.yamlfile import Value
 
@@ -14,8 +15,10 @@ _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 _LONGEST = 64  # characters of any number, size or duration that somebody means
-_SHELL = re.compile(r"""["'\\]""")
-_LONGEST_QUOTED = 32 << 10
+_SHELL = re.compile(r"""["'\\;&|<>]""")
+_WORD = re.compile(r"""(?:[^\s"'\\;&|<>]+|'[^']*'|"(?:[^"\\]|\\.)*"|\\.)+""", re.DOTALL)
+_PART = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^\s"'\\;&|<>]+)""", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def duration(value: Value) -> float | None:
@@ -90,15 +93,65 @@ def scalar_text(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        return _go_text(value)
     return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
 
 
+def _go_text(value: float) -> str:
+    """A float as Go prints one: the shortest digits, with an exponent below -4 and above 5."""
+    if not isfinite(value):
+        return "NaN" if value != value else "+Inf" if value > 0 else "-Inf"
+    mantissa, _, exponent = f"{Decimal(repr(value)).normalize():e}".partition("e")
+    power = int(exponent)
+    if -5 < power < 6:
+        return f"{Decimal(repr(value)).normalize():f}"
+    digits = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return f"{digits}e{power:+03d}"
+
+
+def _go_float(value: float) -> str:
+    """As Go prints a float: the shortest digits, with an exponent from 1e+06 on if these do not fill it."""
+    digits = repr(value)
+    if value != value or value in (float("inf"), float("-inf")):
+        return {"inf": "+Inf", "-inf": "-Inf"}.get(digits, "NaN")
+    exponent = int(f"{value:.16e}".partition("e")[2])
+    if value and not -4 <= exponent < 21:
+        mantissa, _, power = f"{value:e}".partition("e")
+        mantissa = next(m for n in range(17) if float(f"{value:.{n}e}") == value for m in [f"{value:.{n}e}"])
+        return mantissa
+    return digits.removesuffix(".0")
+
+
 def words(text: str) -> list[str]:
-    """A command line as its words; quotes are understood, nothing is expanded."""
-    if not _SHELL.search(text) or len(text) > _LONGEST_QUOTED:
+    """A command line as its words: quotes are understood, nothing is expanded, and `;&|<>` end it, as in Compose."""
+    return split(text) or text.split()
+
+
+def split(text: str) -> list[str] | None:
+    """The words of a command line, None where a quote is left open."""
+    if not _SHELL.search(text):
         return text.split()
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()
+    found: list[str] = []
+    at = _past_space(text, 0)
+    while at < len(text):
+        if text[at] in ";&|<>":
+            break
+        word = _WORD.match(text, at)
+        if word is None:
+            return None
+        found.append("".join(map(_plain, _PART.finditer(word[0]))))
+        at = _past_space(text, word.end())
+    return found
+
+
+def _past_space(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at
+
+
+def _plain(part: re.Match[str]) -> str:
+    single, double, escaped, bare = part.groups()
+    if double is not None:
+        return _ESCAPED.sub(r"\1", double)
+    return next(text for text in (single, escaped, bare) if text is not None)

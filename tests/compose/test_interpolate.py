@@ -63,7 +63,7 @@ def test_what_a_text_says_by_itself(raw: str, expected: tuple[str, bool]) -> Non
     ("text", "expected"),
     [
         ("export A=1\nB = two words \nC: v\n", {"A": "1", "B": "two words", "C": "v"}),
-        ("A=a#b # comment\nB=#all\n", {"A": "a#b", "B": ""}),
+        ("A=a#b # comment\nB=#all\n", {"A": "a#b", "B": "#all"}),
         ("A='lit $S \\' q'\n", {"A": "lit $S ' q"}),
         ('A="l1\\nl2 \\"q\\" \\$S $S"\n', {"A": 'l1\nl2 "q" $S set'}),
         ('A="over\ntwo" # c\nB=1\n', {"A": "over\ntwo", "B": "1"}),

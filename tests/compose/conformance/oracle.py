@@ -34,7 +34,7 @@ def asked(program: Path, cases: Iterable[Case], folder: Path) -> Iterator[Answer
         number, case = numbered
         root = folder / f"{number:04}"
         start = case.write(root)
-        command = [program, *case.options, "config", "--format", "json"]
+        command: list[str | Path] = [program, *case.options, "config", "--format", "json"]
         environment = case.environment(root)
         found = subprocess.run(
             command, cwd=start, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False

@@ -27,7 +27,13 @@ def standing(directory: Path, environment: dict[str, str]) -> Iterator[None]:
 
 def called(*arguments: str) -> tuple[int, str, str]:
     """One command line: exit code, output, errors."""
-    output, errors = io.StringIO(), io.StringIO()
+    output, errors = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
         code = run(arguments)
-    return code, output.getvalue(), errors.getvalue()
+    return code, _written(output), _written(errors)
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    stream.seek(0)
+    return stream.read()
