@@ -9,17 +9,11 @@ from auditor.yamlfile import Mapping, Sequence, Value
 
 _NAMESPACES = ("pid", "ipc", "userns_mode", "uts")
 # What an engine that is no Swarm is never told.
-_IDLE = (
-    ("deploy", "placement"),
-    ("deploy", "update_config"),
-    ("deploy", "rollback_config"),
-    ("deploy", "endpoint_mode"),
-    ("deploy", "labels"),
-    ("deploy", "restart_policy", "delay"),
-    ("deploy", "restart_policy", "window"),
-    ("deploy", "resources", "reservations", "cpus"),
-    ("deploy", "resources", "reservations", "generic_resources"),
-)
+_IDLE = {
+    ("deploy",): ("placement", "update_config", "rollback_config", "endpoint_mode", "labels"),
+    ("deploy", "restart_policy"): ("delay", "window"),
+    ("deploy", "resources", "reservations"): ("cpus", "generic_resources"),
+}
 _OF_GRANTS = ("uid", "gid", "mode")
 _SWITCHES = frozenset(
     (
@@ -86,9 +80,13 @@ def idle(service: Mapping, mounted: frozenset[tuple[str, str]]) -> tuple[str, ..
 
     `mounted`: section and key of the secrets and configs that are bind mounts of files, whose owner nothing changes.
     """
-    found = [".".join(path) for path in _IDLE if _written(service, path)]
-    if "restart" in service and _written(service, ("deploy", "restart_policy")):
-        found.append("restart")
+    found: list[str] = []
+    if "deploy" in service:
+        for path, keys in _IDLE.items():
+            owner = _inner(service, path)
+            found += [".".join((*path, key)) for key in keys if owner.get(key) is not None]
+        if "restart" in service and _inner(service, ("deploy", "restart_policy")):
+            found.append("restart")
     for section in ("secrets", "configs"):
         grants = service.get(section)
         for index, grant in enumerate(grants if isinstance(grants, Sequence) else ()):
@@ -97,16 +95,22 @@ def idle(service: Mapping, mounted: frozenset[tuple[str, str]]) -> tuple[str, ..
     return tuple(found)
 
 
-def _written(value: Value, path: tuple[str, ...]) -> bool:
+def _inner(service: Mapping, path: tuple[str, ...]) -> Mapping:
     for key in path:
-        if not isinstance(value, Mapping) or value.get(key) is None:
-            return False
-        value = value[key]
-    return True
+        inner = service.get(key)
+        if not isinstance(inner, Mapping):
+            return _NOTHING
+        service = inner
+    return service
+
+
+_NOTHING = Mapping()
 
 
 def _texts(value: Value) -> tuple[str, ...]:
-    items = value if isinstance(value, Sequence) else ()
+    items = value if isinstance(value, Sequence) else None
+    if not items:
+        return ()
     return tuple(dict.fromkeys(str(item).strip() for item in items if isinstance(item, str) and item.strip()))
 
 

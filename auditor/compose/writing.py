@@ -10,12 +10,15 @@ from auditor.compose.secrets import looks_secret
 from auditor.model import Definition, Fault, Location
 
 _MOST = 10_000  # remarks on one project
-# Plain scalars at the end of a line that YAML 1.1 takes for something else than text.
-_PLAIN = re.compile(
-    r"^[ \t]*(?P<item>-[ \t]+)?(?:(?P<key>[\w.-]+):[ \t]+)?"
-    r"(?:(?P<word>yes|no|on|off)|(?P<octal>0[0-7]+)|(?P<sixty>[1-9][0-9]*(?::[0-5]?[0-9])+))[ \t]*(?:#.*)?\r?$",
-    re.IGNORECASE | re.MULTILINE,
+# Plain scalars at the end of a line that YAML 1.1 takes for something else than text. Each pattern begins with a
+# literal, which makes the search several times faster; what stands before it is looked at afterwards.
+_SCALAR = (
+    r" +(?:(?P<word>[Yy][Ee][Ss]|[Nn][Oo]|[Oo][Nn]|[Oo][Ff][Ff])|(?P<octal>0[0-7]+)"
+    r"|(?P<sixty>[1-9][0-9]*(?::[0-5]?[0-9])+))[ \t]*(?:#.*)?\r?$"
 )
+_VALUE, _ITEM = (re.compile(sign + _SCALAR, re.MULTILINE) for sign in (":", "-"))
+_KEY = re.compile(r"[ \t]*(?:- +)?(?P<key>[\w.-]+)")
+_BLANK = re.compile(r"[ \t]*")
 _VERSION = re.compile(r"^(?:version|\"version\"|'version')[ \t]*:", re.MULTILINE)
 _QUOTED_ITEM = re.compile(r"[ \t]*-[ \t]+[\"']")
 _UNQUOTED_ITEM = re.compile(r"[ \t]*-[ \t]+[\d$]")
@@ -50,7 +53,7 @@ def _line(text: str, position: int) -> int:
 
 
 def _versions(path: str, text: str, sections: AnyMapping[str, Location], environment: str) -> Iterator[Fault]:
-    match = _VERSION.search(text)
+    match = _VERSION.search(text) if "version" in text else None
     merged = sections.get("version")
     place = Location(path, _line(text, match.start())) if match else merged
     if place is not None and place.path == path:
@@ -58,7 +61,7 @@ def _versions(path: str, text: str, sections: AnyMapping[str, Location], environ
 
 
 def _pitfalls(path: str, text: str, definitions: tuple[Definition, ...], environment: str) -> Iterator[Fault]:
-    candidates = [match for match in _PLAIN.finditer(text) if match["key"] or match["item"]]
+    candidates = sorted(_candidates(text), key=lambda item: item[0].start())
     if not candidates:
         return
     owners: dict[int | None, tuple[str, str]] = {}
@@ -66,17 +69,28 @@ def _pitfalls(path: str, text: str, definitions: tuple[Definition, ...], environ
         for field, place in definition.lines.items():
             if place.path == path:
                 owners[place.line] = definition.name, field
-    for match in candidates:
-        line = _line(text, match.start())
-        if line in owners and (said := _reading(match)):
+    line, at = 1, 0
+    for match, key in candidates:
+        line += text.count("\n", at, match.start())
+        at = match.start()
+        if line in owners and (said := _reading(match, key)):
             name, field = owners[line]
             message = f"`{field.partition('.')[0]}` of `{name}`: {said}"
             yield Fault("yaml-pitfall", message, Location(path, line), "put it into quotes", name, environment)
 
 
-def _reading(match: re.Match[str]) -> str | None:
+def _candidates(text: str) -> Iterator[tuple[re.Match[str], str]]:
+    """The scalars, each with its key; items of a list have none."""
+    for pattern, before in ((_VALUE, _KEY), (_ITEM, _BLANK)):
+        for match in pattern.finditer(text):
+            start = text.rfind("\n", 0, match.start()) + 1
+            found = before.fullmatch(text, start, match.start())
+            if found:
+                yield match, found["key"] if before is _KEY else ""
+
+
+def _reading(match: re.Match[str], key: str) -> str | None:
     """What YAML 1.1 makes of a plain scalar. The text of a number may be a secret, and is not repeated then."""
-    key = match["key"] or ""
     if match["word"]:
         return f"`{match['word']}` without quotes is {str(match['word'].lower() in _TRUE).lower()} in YAML 1.1"
     if match["octal"]:
