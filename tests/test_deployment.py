@@ -309,6 +309,9 @@ def test_prometheus_scrapes_every_target_and_has_the_rules(deployment: Deploymen
 
 
 def test_only_the_auditor_shares_a_network_with_the_proxy(deployment: Deployment) -> None:
+    proxy = deployment.engine.client.containers.get("stack-auditor-socket-proxy-1").attrs
+    assert list(proxy["NetworkSettings"]["Networks"]) == ["stack-auditor_socket"]
+    assert not any(proxy["NetworkSettings"]["Ports"].values()), "and nothing of it is published"
     sealed = deployment.engine.client.networks.get("stack-auditor_socket").attrs
     assert sealed["Internal"]
     assert {row["Name"] for row in sealed["Containers"].values()} == {
