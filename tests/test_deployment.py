@@ -28,9 +28,9 @@ import pytest
 import yaml
 from docker.utils.build import exclude_paths
 
-from tests.parts import find
 from tests.parts.engine import Engine
 from tests.parts.finder import bundle_folder
+from tests.parts.plugin import need
 from tests.parts.process import free_port
 from tests.parts.wanted import PARTS
 
@@ -242,9 +242,7 @@ def account(name: str, number: int, home: str) -> str:
 
 def real(name: str) -> Path:
     """The program itself, not the script that starts it."""
-    found = find(name)
-    if found is None:
-        pytest.skip(f"needs {name}")
+    found = need(name)
     unpacked = bundle_folder(PARTS[name].bundle) / "tree" / PARTS[name].program
     return unpacked if found.is_relative_to(bundle_folder(PARTS[name].bundle)) else found.resolve()
 
