@@ -9,6 +9,7 @@ two files). `options` and `env` go to both programs, `cwd` is where they start. 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -25,7 +26,7 @@ class Case:
     """One project and one way to ask for it."""
 
     name: str
-    files: dict[str, str]
+    files: Mapping[str, str | bytes]
     options: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     cwd: str = ""
@@ -40,7 +41,7 @@ class Case:
         for path, text in self.files.items():
             place = home / path
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text, newline="")
+            place.write_bytes(text if isinstance(text, bytes) else text.encode())
         return home / self.cwd
 
     def environment(self, root: Path) -> dict[str, str]:
@@ -59,6 +60,12 @@ def differences() -> dict[str, dict[str, Any]]:
     """What differs on purpose: name -> `version` of Compose, `reason`, `ours`."""
     found: dict[str, dict[str, Any]] = yaml.safe_load((FOLDER / "differences.yaml").read_text(encoding="utf-8"))
     return found
+
+
+@cache
+def left() -> dict[str, str]:
+    """What is not equal yet, and should be: name of the case -> what is wrong."""
+    return yaml.safe_load((FOLDER / "left.yaml").read_text(encoding="utf-8")) or {}
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
