@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -89,7 +90,7 @@ def _swapped(text: str, dice: random.Random) -> str:
         places = list(_places(document))
         if places:
             container, key = dice.choice(places)
-            container[key] = dice.choice(_SWAPS)
+            container[key] = deepcopy(dice.choice(_SWAPS))
     return yaml.safe_dump(document)
 
 
