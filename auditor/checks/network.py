@@ -511,19 +511,30 @@ def unready_dependency(definition: Definition, snapshot: Snapshot) -> Iterator[P
             web: {image: "registry.example/web:1", depends_on: {db: {condition: service_healthy}}}
             db: {image: "postgres:16.8", healthcheck: {test: [CMD, pg_isready]}}
     """
-    composed = snapshot.definitions(definition.environment)
-    for edge in definition.depends_on:
-        target = composed.get(edge.service)
-        if edge.stated or f"depends_on.{edge.service}" not in definition.lines or target is None or not target.active:
-            continue
-        asked = target.healthcheck is not None and not target.healthcheck.disabled
-        if asked and target.name != definition.name and not _runs_once(target, snapshot):
-            yield Problem(
-                f"`{definition.name}` waits for `{target.name}` to start, not to be healthy",
-                (edge.location or definition.place("depends_on"),),
-                key=target.name,
-                field=f"depends_on.{target.name}",
-            )
+    edges = {edge.service: edge for edge in definition.depends_on if _unready(edge, definition, snapshot)}
+    if not edges:
+        return
+    names = " and ".join(f"`{name}`" for name in edges) if len(edges) < 3 else f"{len(edges)} services"
+    said = "to start, not to be healthy"
+    yield Problem(
+        f"`{definition.name}` waits for {names} {said}",
+        tuple(dict.fromkeys(edge.location or definition.place("depends_on") for edge in edges.values())),
+        tuple(
+            Evidence("compose", f"waits for `{name}` {said}", *_at(edge.location or definition.location))
+            for name, edge in edges.items()
+            if len(edges) > 1
+        ),
+        key=" ".join(sorted(edges)),
+        field="depends_on",
+    )
+
+
+def _unready(edge: Dependency, definition: Definition, snapshot: Snapshot) -> bool:
+    target = snapshot.definitions(definition.environment).get(edge.service)
+    if edge.stated or f"depends_on.{edge.service}" not in definition.lines or target is None or not target.active:
+        return False
+    asked = target.healthcheck is not None and not target.healthcheck.disabled
+    return asked and target.name != definition.name and not _runs_once(target, snapshot)
 
 
 def _runs_once(definition: Definition, snapshot: Snapshot) -> bool:
