@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from auditor.compose.canonical import Canonical
     from auditor.model import Fault
 
+_MOST_COMPARED = 5_000  # paths among which a misspelt one is looked for
 _PROFILES_HELP = "Profile to activate; repeatable, `*` is all of them."
 
 
@@ -51,7 +52,8 @@ def config(form: str, target: str | None, *, lax: bool, lines: bool, **asked: An
         output.note(_said(fault, "warning" if lax else "error"))
     if found.config is None or (found.faults and not lax):
         return 3
-    output.write(_rendered(found, form, lines=lines), target)
+    printed = _rendered(found, form, lines=lines)
+    output.write(printed if asked["no_interpolate"] else printed.replace("$", "$$"), target)
     return 3 if any(fault.fatal for fault in found.faults) else 0
 
 
@@ -71,7 +73,7 @@ def _rendered(found: Canonical, form: str, *, lines: bool) -> str:
     if config is None or places is None:
         return ""
     if form == "yaml":
-        return emit.yaml_text(config, places if lines else None).replace("$", "$$")
+        return emit.yaml_text(config, places if lines else None)
     body: object = config
     if lines:
         chains = {
@@ -79,7 +81,7 @@ def _rendered(found: Canonical, form: str, *, lines: bool) -> str:
             for path, chain in emit.lines(config, places).items()
         }
         body = {"config": config, "lines": chains}
-    return json.dumps(body, indent=2, ensure_ascii=False).replace("$", "$$") + "\n"
+    return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
 
 
 # --- from the command line to the pure part ------------------------------------------------------------------------
@@ -160,12 +162,40 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def _name(given: str | None) -> str | None:
-    """A name from the command line must be one already. Raises UsageError."""
+    """A name from the command line must be one already. Raises AuditorError, as Compose refuses the project."""
     import re
 
-    from auditor.errors import UsageError
+    from auditor.errors import AuditorError
 
     if given is not None and not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", given):
         help = "use lower-case letters, digits, `_` and `-`, and begin with a letter or digit"
-        raise UsageError(f"`{given}` is no name of a project", help=help)
+        raise AuditorError(f"`{given}` is no name of a project", help=help)
     return given
+
+
+# --- where a value comes from ----------------------------------------------------------------------------------------
+
+
+def chain(path: str, asked: Mapping[str, Any]) -> str:
+    """The lines that decided one value, such as `services.web.image`, as text. Raises UsageError, AuditorError."""
+    from auditor.compose import emit
+    from auditor.errors import AuditorError, UsageError, did_you_mean
+
+    found = compute({**asked, "form": "yaml"}, os.environ)
+    if found.config is None or found.places is None:
+        fault = found.faults[0] if found.faults else None
+        place = fault.location if fault else None
+        raise AuditorError(
+            fault.message if fault else "no Compose model",
+            path=place.path if place else None,
+            line=place.line if place else None,
+            help=fault.help if fault else None,
+        )
+    chains = emit.lines(found.config, found.places)
+    if path not in chains:
+        near = did_you_mean(path, chains) if len(chains) <= _MOST_COMPARED else None
+        raise UsageError(f"the model has no value `{path}`", help=near or "`auditor config` prints the model")
+    values = emit.values(found.config)
+    first, *older = [f"{place.path}:{place.line}" for place in chains[path]] or ["nobody wrote it"]
+    shown = emit.shown(values[path])
+    return "\n".join([f"{path}: {shown}", f"  decided by {first}", *(f"  overrode {at}" for at in older)]) + "\n"

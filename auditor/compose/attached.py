@@ -11,6 +11,7 @@ from auditor.compose.forms import (
     FormError,
     Work,
     begun,
+    distinct,
     flag,
     items,
     memory,
@@ -98,6 +99,10 @@ def _port(item: Value, work: Work) -> list[Value]:
     if host and ":" not in host and not _IPV4.fullmatch(host):
         raise FormError(f"`{host[:60]}` is no address")
     targets, given = _span(match["target"]), match["published"] or ""
+    if targets[0] == 0:
+        raise FormError(f"`{source[:60]}` has no target port")
+    if given:
+        given = "-".join(str(int(number)) for number in given.split("-"))
     sources = _span(given) if given else range(0)
     if given and len(targets) > 1 and len(sources) != len(targets):
         raise FormError(f"the ranges of `{source[:60]}` differ in length")
@@ -156,6 +161,7 @@ def expose(value: Value, work: Work) -> Value:
 # --- volumes -------------------------------------------------------------------------------------------------------
 
 _DRIVE = re.compile(r"[A-Za-z]:")
+_SHORTEST = 2  # characters: Compose looks no further into a target that is not longer
 _PROPAGATIONS = frozenset(("shared", "slave", "private", "rshared", "rslave", "rprivate"))
 _BIND: Fields = {"propagation": text, "selinux": text, "create_host_path": flag, "recursive": text}
 _BIND_ORDER = ("selinux", "propagation", "create_host_path", "recursive")
@@ -186,7 +192,14 @@ def volumes(value: Value, work: Work) -> Value:
             continue
         key = mount.get("target") if isinstance(mount, Mapping) else mount
         found[key] = (mount, position)
-    return Sequence([mount for mount, _ in found.values()], line=value.line, lines=[line for _, line in found.values()])
+    # Compose tells targets apart as written first, and once more when they are clean.
+    clean: dict[object, tuple[Value, int]] = {}
+    for written_key, (mount, position) in found.items():
+        target = _clean(written_key) if isinstance(written_key, str) else None
+        if isinstance(mount, Mapping) and target:
+            mount["target"] = target
+        clean[target or written_key] = (mount, position)
+    return Sequence([mount for mount, _ in clean.values()], line=value.line, lines=[line for _, line in clean.values()])
 
 
 def _mount(item: Value, work: Work) -> Value:
@@ -206,8 +219,9 @@ def _short_mount(source: str, item: str, work: Work) -> Value:
     if len(parts) > 3:
         raise FormError(f"`{written(item)[:60]}` has too many colons")
     if len(parts) == 1:
-        return _at(work, {"type": "volume", "target": _clean(parts[0]), "volume": _at(work, {})})
-    origin, target = parts[0], _clean(parts[1])
+        options: dict[str, Value] = {"volume": _at(work, {})} if len(source) > _SHORTEST else {}
+        return _at(work, {"type": "volume", "target": parts[0], **options})
+    origin, target = parts[0], parts[1]
     flags = parts[2].split(",") if len(parts) > 2 else []
     values: dict[str, Value] = {"type": "volume", "source": origin, "target": target}
     if "ro" in flags:
@@ -217,7 +231,8 @@ def _short_mount(source: str, item: str, work: Work) -> Value:
         bind: dict[str, Value] = {flag: flag for flag in ("selinux",) if not {"z", "Z"}.isdisjoint(flags)}
         if bind:
             bind["selinux"] = "z" if "z" in flags else "Z"
-        bind |= {"propagation": flag for flag in flags if flag in _PROPAGATIONS}
+        if given := [flag for flag in flags if flag in _PROPAGATIONS]:
+            bind["propagation"] = given[-1]
         bind["create_host_path"] = True
         values["bind"] = _at(work, bind)
     else:
@@ -241,8 +256,6 @@ def _long_mount(item: Mapping, work: Work) -> Value:
     made = record(item, _VOLUME, work)
     if "type" not in made:
         raise FormError("a volume wants a `type`")
-    if isinstance(target := made.get("target"), str):
-        made["target"] = _clean(target)
     source = made.get("source")
     if made["type"] == "bind":
         if not isinstance(source, str):
@@ -320,18 +333,23 @@ _GRANT: Fields = {"source": text, "target": text, "uid": text, "gid": text, "mod
 
 def grants(value: Value, work: Work) -> Value:
     """Secrets or configs of a service or of a build."""
+    return _granted(value, work, "/")
+
+
+def _granted(value: Value, work: Work, folder: str) -> Sequence:
+    """Each once: the last one of a target."""
     made = items(value, work, _grant)
     found: dict[object, tuple[Value, int]] = {}
     for grant, position in zip(made, made.lines, strict=True):
-        key = (grant.get("source"), grant.get("target")) if isinstance(grant, Mapping) else grant
-        found[key] = (grant, position)
+        if isinstance(grant, Mapping):
+            found[grant.get("target") or f"{folder}{grant.get('source')}"] = (grant, position)
     return Sequence([item for item, _ in found.values()], line=made.line, lines=[line for _, line in found.values()])
 
 
 def secrets(value: Value, work: Work) -> Value:
     """Secrets of a service, mounted below /run/secrets unless told."""
-    made = grants(value, work)
-    for grant in made if isinstance(made, Sequence) else ():
+    made = _granted(value, work, "/run/secrets/")
+    for grant in made:
         if isinstance(grant, Merged) and not grant.get("target"):
             _insert(grant, "target", f"/run/secrets/{grant.get('source', '')}", after="source")
     return made
@@ -354,7 +372,7 @@ def _grant(item: Value, work: Work) -> Value:
 
 
 _ATTACHMENT: Fields = {
-    "aliases": texts,
+    "aliases": distinct,
     "interface_name": text,
     "ipv4_address": text,
     "ipv6_address": text,
@@ -413,6 +431,15 @@ def _count(value: Value, work: Work) -> Value:
 
 
 _GPU: Fields = {"capabilities": texts, "driver": text, "count": _count, "device_ids": texts, "options": pairs}
+
+
+def reserved_devices(value: Value, work: Work) -> Value:
+    """Devices of `deploy`, which must say what they can do."""
+    made = requested_devices(value, work)
+    for device in made if isinstance(made, Sequence) else ():
+        if isinstance(device, Mapping) and "capabilities" not in device:
+            work.refuse("a device without `capabilities`", device.line)
+    return made
 
 
 def requested_devices(value: Value, work: Work) -> Value:

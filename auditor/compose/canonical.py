@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from auditor.compose import Composition, compose
+from auditor.compose import Composition, compose, normal_name
+from auditor.compose.consistency import resource_fault, service_faults
 from auditor.compose.files import Source, beneath
 from auditor.compose.forms import (
     Fields,
@@ -29,7 +30,7 @@ from auditor.compose.forms import (
 )
 from auditor.compose.merge import Merged, keyed, unwrap
 from auditor.compose.places import Places
-from auditor.compose.service import canonical_service
+from auditor.compose.service import SERVICE, canonical_service
 from auditor.compose.values import boolean, scalar_text
 from auditor.errors import TextError
 from auditor.model import EnvironmentSpec, Fault, Location, Project
@@ -89,6 +90,10 @@ def canonical(
     )
     config = _Writing(project, composition, work).run()
     inactive = frozenset(definition.name for definition in project.definitions if not definition.active)
+    if spec.project is None and (named := variables.get("COMPOSE_PROJECT_NAME")) and normal_name(named) != named:
+        help = "use lower-case letters, digits, `_` and `-`, and begin with a letter or digit"
+        where = Location("COMPOSE_PROJECT_NAME")
+        work.faults.add(f"`{named[:60]}` is no name of a project", where, help=help)
     faults = composition.loader.faults.all()
     return Canonical(config, *_judged(faults, inactive, interpolate=interpolate), composition.loader.places)
 
@@ -137,6 +142,7 @@ class _Writing:
             made = self._resources(section, services)
             if made and (section != "models" or self.work.yaml):
                 sections[section] = made
+        self._judge(services)
         for key in sections if self.work.yaml else sorted(sections):
             put(result, key, sections[key], self.model)
         extensions(result, self.model)
@@ -153,20 +159,31 @@ class _Writing:
             value = unwrap(section[name])
             if name in self.active and isinstance(value, Mapping):
                 made = canonical_service(name, value, self._environment(name, value), self.work)
-                put(result, name, self._settled(name, made), section)
+                self._label_files(name, value, made)
+                put(result, name, made, section)
         return result
 
-    def _settled(self, name: str, service: Mapping) -> Mapping:
-        """Edges that are not required and lead to nothing active are dropped."""
-        edges = service.get("depends_on")
-        if isinstance(edges, Mapping):
-            for target in [key for key in edges if key not in self.active]:
-                edge = edges[target]
-                if isinstance(edge, Mapping) and edge.get("required") is False:
-                    del edges[target]
-            if not edges:
-                del service["depends_on"]
-        return service
+    def _judge(self, services: Mapping) -> None:
+        """Says what Compose refuses of the model as a whole, beyond what the loader says."""
+        for section in ("secrets", "configs", "volumes", "networks"):
+            declared = unwrap(self.model.get(section))
+            if not isinstance(declared, Mapping):
+                continue
+            for name, item in declared.items():
+                if fault := resource_fault(section, unwrap(item)):
+                    self.work.refuse(f"`{section}.{name[:60]}` {fault}", declared.lines[name])
+        for name, service in services.items():
+            if isinstance(service, Mapping):
+                self.work.service = name
+                for message in service_faults(service, self._known):
+                    self.work.refuse(f"service `{name}` {message}", services.lines[name])
+        self.work.service = None
+
+    def _known(self, section: str, name: str) -> bool:
+        if section == "services":
+            return name in self.active
+        declared = unwrap(self.model.get(section))
+        return isinstance(declared, Mapping) and name in declared
 
     def _environment(self, name: str, service: Mapping) -> dict[str, tuple[str | None, int]]:
         """The service's own variables over those of its env files; null where nothing gives a value."""
@@ -181,6 +198,50 @@ class _Writing:
             given = self.work.values.get(key) if item is None else scalar_text(item)
             found[key] = (given, own.lines[key])
         return found
+
+    def _label_files(self, name: str, written: Mapping, made: Mapping) -> None:
+        """Labels of `label_file`s beneath those of the service itself."""
+        value = unwrap(written.get("label_file"))
+        if value is None:
+            return
+        paths = value if isinstance(value, Sequence) else [value]
+        found = begun(written)
+        for path in paths:
+            if isinstance(path, str):
+                for key, text_, position in self._labels_of(name, str(path), written.lines["label_file"]):
+                    found[key], found.lines[key] = text_, position
+        own = made.get("labels")
+        if isinstance(own, Mapping):
+            for key in own:
+                put(found, key, own[key], own)
+        if not found:
+            return
+        labels = begun(found)
+        for key in sorted(found):
+            put(labels, key, found[key], found)
+        rest = [key for key in made if key != "labels"]
+        order = [*(key for key in SERVICE if key in rest or key == "labels"), *(k for k in rest if k not in SERVICE)]
+        old = dict(made)
+        made.clear()
+        for key in order:
+            made[key] = labels if key == "labels" else old[key]
+        made.lines.setdefault("labels", written.lines["label_file"])
+
+    def _labels_of(self, name: str, path: str, position: int) -> Iterator[tuple[str, str, int]]:
+        faults, tree = self.loader.faults, self.loader.tree
+        try:
+            inside = beneath(self.home, path, tree)
+        except TextError as error:
+            faults.add(error.what, position, help=error.help, service=name, fatal=True)
+            return
+        if not tree.exists(inside):
+            faults.add(f"the label_file `{inside}` is missing", position, service=name)
+            return
+        data = self.loader.read(Source(inside, faults.places.at(position)))
+        if data is not None:
+            offset = self.loader.places.offset(inside)
+            for key, entry in self.loader.parse_env(data, inside, self.work.values).items():
+                yield key, entry.value, offset + entry.line
 
     def _env_files(self, service: Mapping) -> Iterator[tuple[str, str, int]]:
         value = unwrap(service.get("env_file"))
@@ -225,7 +286,7 @@ class _Writing:
     def _resource(self, section: str, name: str, value: Mapping) -> Mapping:
         old = unwrap(value.get("external"))
         external = isinstance(old, Mapping) or boolean(old) is True
-        made = record(value, _SECTIONS[section], self.work)
+        made = record(value, _SECTIONS[section], self.work, _KEEP)
         result = begun(value)
         if section == "models":
             for key in made:
@@ -283,6 +344,7 @@ def _plain(value: Value, _work: Work) -> Value:
     return plain(value)
 
 
+_KEEP = frozenset(("enable_ipv4", "enable_ipv6"))
 _POOL: Fields = {"subnet": text, "gateway": text, "ip_range": text, "aux_addresses": pairs}
 _FILE: Fields = {
     "content": text,
@@ -298,7 +360,7 @@ _SECTIONS: dict[str, Fields] = {
     "networks": {
         "driver": text,
         "driver_opts": pairs,
-        "ipam": nested({"driver": text, "config": listed(_POOL), "options": pairs}),
+        "ipam": nested({"driver": text, "config": listed(_POOL)}),
         "external": _external,
         "internal": flag,
         "attachable": flag,

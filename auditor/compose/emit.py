@@ -19,6 +19,16 @@ def lines(config: Mapping, places: Places) -> dict[str, Chain]:
     return {path: _chain(places, positions) for path, _, positions in _walk(config, "", ())}
 
 
+def values(config: Mapping) -> dict[str, Value]:
+    """Dotted path -> value."""
+    return {path: value for path, value, _ in _walk(config, "", ())}
+
+
+def shown(value: Value) -> str:
+    """A value in one line."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping | Sequence) else _scalar(value)
+
+
 def _chain(places: Places, positions: tuple[int, ...]) -> Chain:
     return tuple(dict.fromkeys(places.at(position) for position in positions))
 

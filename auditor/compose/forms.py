@@ -307,48 +307,6 @@ def command(value: Value, work: Work) -> Value:
     return texts(value, work)
 
 
-_STOPS = frozenset(";&|<>")
-
-
-def command_words(line: str) -> list[str]:
-    """A command line split as Compose does it: by quotes and spaces, and only up to the first operator of a shell.
-
-    Raises FormError where a quote or a parenthesis stays open.
-    """
-    words: list[str] = []
-    word, begun_, quote, escaped = "", False, "", False
-    for character in line:
-        if escaped:
-            word += {"t": "\t", "n": "\n"}.get(character, character)
-            escaped, begun_ = False, True
-        elif character == "\\" and quote != "'":
-            escaped = True
-        elif character in " \t\r\n" and not quote:
-            words += [word] if begun_ else []
-            word, begun_ = "", False
-        elif character in "'\"" and quote in ("", character):
-            begun_ |= quote == character
-            quote = "" if quote else character
-        elif character == "`" and quote in ("", "`"):
-            quote = "" if quote else "`"
-            word, begun_ = word + character, True
-        elif character == "(" and not quote:
-            if not word.endswith("$"):
-                raise FormError("is no command line: a parenthesis outside quotes")
-            quote, word = ")", word + character
-        elif character == ")" and quote == ")":
-            quote, word, begun_ = "", word + character, True
-        elif character in _STOPS and not quote:
-            if character == ">" and word[:1].isdigit():
-                begun_ = False
-            break
-        else:
-            word, begun_ = word + character, True
-    if quote or escaped:
-        raise FormError("is no command line: a quote is not closed")
-    return [*words, word] if begun_ else words
-
-
 # --- lists and pairs -----------------------------------------------------------------------------------------------
 
 

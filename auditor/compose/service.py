@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 
@@ -31,6 +32,7 @@ from auditor.compose.forms import (
     unique,
     whole,
 )
+from auditor.compose.interpolate import Text
 from auditor.compose.merge import Merged, build_mapping, keyed, named, started, unwrap
 from auditor.compose.values import boolean, scalar_text
 from auditor.yamlfile import Mapping, Sequence, Value
@@ -112,7 +114,7 @@ BUILD: Fields = {
     "target": text,
     "secrets": attached.grants,
     "shm_size": memory,
-    "tags": texts,
+    "tags": distinct,
     "ulimits": attached.ulimits,
     "platforms": texts,
     "privileged": flag,
@@ -139,14 +141,21 @@ def _build(value: Value, work: Work) -> Value:
     return result
 
 
+def _written_size(value: Value, work: Work) -> Value:
+    """A size that must be a text."""
+    if not isinstance(value, str):
+        raise FormError("wants a text, such as `64m`")
+    return memory(value, work)
+
+
 # --- deploy --------------------------------------------------------------------------------------------------------
 
 _GENERIC: Fields = {"discrete_resource_spec": nested({"kind": text, "value": whole})}
 _LIMITS: Fields = {
     "cpus": real,
-    "memory": memory,
+    "memory": _written_size,
     "pids": whole,
-    "devices": attached.requested_devices,
+    "devices": attached.reserved_devices,
     "generic_resources": listed(_GENERIC),
 }
 _UPDATE: Fields = {
@@ -215,6 +224,7 @@ def _path(value: Value, work: Work) -> Value:
 def _watch(item: Value, work: Work) -> Value:
     made = record(item, {"path": _path, "action": text, "target": text, "exec": _exec, "include": one_or_more,
                          "ignore": one_or_more, "initial_sync": flag}, work)  # fmt: skip
+    _judge_watch(made)
     if work.yaml:
         return made
     result = begun(made)
@@ -226,6 +236,20 @@ def _watch(item: Value, work: Work) -> Value:
             put(nothing, "command", None, made)
             put(result, key, nothing, made)
     return result
+
+
+_ACTIONS = ("rebuild", "sync", "restart", "sync+restart", "sync+exec")
+
+
+def _judge_watch(made: Mapping) -> None:
+    """Raises FormError where a rule says too little."""
+    if "path" not in made:
+        raise FormError("a rule of `watch` without a `path`")
+    action = made.get("action")
+    if action not in _ACTIONS:
+        raise FormError(f"a rule of `watch` wants an `action`: {', '.join(_ACTIONS)}")
+    if str(action).startswith("sync") and not made.get("target"):
+        raise FormError("a rule of `watch` that syncs wants a `target`")
 
 
 def _exec(value: Value, work: Work) -> Value:
@@ -266,13 +290,20 @@ def _healthcheck(value: Value, work: Work) -> Value:
 # --- the small ones ------------------------------------------------------------------------------------------------
 
 
+_POLICIES = re.compile(r"always|never|build|if_not_present|missing|refresh|daily|weekly|every_([0-9]+[wdhms])+")
+
+
 def _strategy(value: Value, work: Work) -> Value:
+    if not _POLICIES.search(str(text(value, work))) and not work.lenient:
+        raise FormError("is none of always, never, build, missing, daily, weekly, every_<duration>")
     return "missing" if value == "if_not_present" else text(value, work)
 
 
 def _edge(item: Value, work: Work) -> Value:
     if not isinstance(item, Mapping):
         raise FormError("an entry of `depends_on` wants a `condition`")
+    if isinstance(item.get("required"), Text) and not work.lenient:
+        raise FormError("`required` wants true or false, not a variable")
     if "condition" not in item:
         raise FormError("an entry of `depends_on` without a `condition`")
     result = begun(item)
@@ -299,18 +330,34 @@ def _label_pairs(value: Value, work: Work) -> Value:
     return pairs(value, work)
 
 
-def _sorted_plain(value: Value, work: Work) -> Value:
-    """A mapping of single values as texts, lists kept."""
+def _option_lists(value: Value, work: Work) -> Value:
+    """A mapping of lists of texts; a single value is a list of one."""
     if not isinstance(value, Mapping):
         raise FormError("wants a mapping")
     result = begun(value)
     for key in sorted(value):
         item = unwrap(value[key])
-        put(result, key, texts(item, work) if isinstance(item, Sequence) else scalar_text(item), value)
+        given = item if isinstance(item, Sequence) else Sequence([item], line=value.line, lines=[value.lines[key]])
+        put(result, key, texts(given, work), value)
     return result
 
 
-_LOGGING: Fields = {"driver": text, "options": pairs}
+def _provider(value: Value, work: Work) -> Value:
+    made = record(value, {"type": text, "options": _option_lists}, work)
+    if "type" not in made:
+        raise FormError("wants a `type`")
+    return made
+
+
+def _log_options(value: Value, work: Work) -> Value:
+    options = value if isinstance(value, Mapping) else Mapping()
+    for key, item in options.items():
+        if isinstance(item, bool | Mapping | Sequence):
+            work.refuse(f"`{key[:60]}` of a log driver is a text or a number", options.lines[key])
+    return pairs(value, work)
+
+
+_LOGGING: Fields = {"driver": text, "options": _log_options}
 _CREDENTIAL: Fields = {"config": text, "file": text, "registry": text}
 
 SERVICE: Fields = {
@@ -324,7 +371,7 @@ SERVICE: Fields = {
     "cgroup_parent": text,
     "cgroup": text,
     "cpu_count": whole,
-    "cpu_percent": real,
+    "cpu_percent": whole,
     "cpu_period": whole,
     "cpu_quota": whole,
     "cpu_rt_period": whole,
@@ -346,7 +393,7 @@ SERVICE: Fields = {
     "dockerfile": text,
     "domainname": text,
     "entrypoint": command,
-    "provider": nested({"type": text, "options": _sorted_plain}),
+    "provider": _provider,
     "environment": nullable_pairs,
     "expose": attached.expose,
     "external_links": unique,
@@ -360,7 +407,7 @@ SERVICE: Fields = {
     "ipc": text,
     "isolation": text,
     "labels": _label_pairs,
-    "links": unique,
+    "links": distinct,
     "logging": nested(_LOGGING),
     "mem_limit": memory,
     "mem_reservation": memory,

@@ -109,19 +109,6 @@ def _go_text(value: float) -> str:
     return f"{digits}e{power:+03d}"
 
 
-def _go_float(value: float) -> str:
-    """As Go prints a float: the shortest digits, with an exponent from 1e+06 on if these do not fill it."""
-    digits = repr(value)
-    if value != value or value in (float("inf"), float("-inf")):
-        return {"inf": "+Inf", "-inf": "-Inf"}.get(digits, "NaN")
-    exponent = int(f"{value:.16e}".partition("e")[2])
-    if value and not -4 <= exponent < 21:
-        mantissa, _, power = f"{value:e}".partition("e")
-        mantissa = next(m for n in range(17) if float(f"{value:.{n}e}") == value for m in [f"{value:.{n}e}"])
-        return mantissa
-    return digits.removesuffix(".0")
-
-
 def words(text: str) -> list[str]:
     """A command line as its words: quotes are understood, nothing is expanded, and `;&|<>` end it, as in Compose."""
     return split(text) or text.split()
