@@ -42,7 +42,7 @@ _SWAPS: tuple[Any, ...] = ([], {}, None, "text", 0, True, -1.5, ["a"], {"a": "b"
 
 def broken(count: int) -> Iterator[tuple[int, Case]]:
     """`count` projects, the same ones in every run, with the number that makes each of them."""
-    whole = [case for case in (*corpus(), *projects()) if not case.cwd]
+    whole = [case for case in (*corpus(), *projects()) if case.files and not case.cwd]
     for number in range(count):
         dice = random.Random(number)  # noqa: S311 - no secret depends on it
         yield number, _broken(dice.choice(whole), dice)
