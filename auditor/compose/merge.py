@@ -14,6 +14,7 @@ from auditor.compose.places import Faults
 from auditor.yamlfile import Mapping, Sequence, Tagged, Value
 
 TAGS = frozenset(("!reset", "!override"))
+_MOST_SUBNETS = 10_000  # pairs of subnets that are compared
 
 
 class Merged(Mapping):
@@ -213,6 +214,8 @@ def _subnets(base: Value, over: Value, where: Where) -> Value:
     """`ipam.config`, the way Compose goes through it: each earlier entry under each later one, one result a subnet."""
     if not (isinstance(base, Sequence) and isinstance(over, Sequence)):
         return generic(base, over, where)
+    if len(base) * len(over) > _MOST_SUBNETS:
+        return appended(base, over)
     found: dict[object, tuple[Value, int]] = {}
     for before in base:
         for item, position in zip(over, over.lines, strict=True):

@@ -48,7 +48,7 @@ PATHS = {
     "oci": "oci://127.0.0.1:9/x:latest",
     "ssh": "ssh://git@127.0.0.1:9/x.git",
 }
-COMMANDS = (("config",), ("config", "--lax", "--format", "json"), ("gate", "-f", "compose.yaml", "--offline"))
+COMMANDS = (("config",), ("config", "--lax", "--format", "json"), ("audit", "-f", "compose.yaml", "--offline"))
 
 
 @pytest.fixture
