@@ -207,7 +207,7 @@ def _mount(item: Value, work: Work) -> Value:
         return _long_mount(item, work)
     if not isinstance(item, str):
         raise FormError("a volume is a text or a mapping with `type` and `target`")
-    if work.lenient and "$" in item:
+    if work.lenient and "${" in item and ":-" in item:
         return item
     return _short_mount(str(item), item, work)
 

@@ -31,6 +31,7 @@ from auditor.compose.forms import (
 from auditor.compose.merge import Merged, keyed, unwrap
 from auditor.compose.places import Places
 from auditor.compose.service import SERVICE, canonical_service
+from auditor.compose.uninterpreted import uninterpreted
 from auditor.compose.values import boolean, scalar_text
 from auditor.errors import TextError
 from auditor.model import EnvironmentSpec, Fault, Location, Project
@@ -88,7 +89,10 @@ def canonical(
         yaml=form == "yaml",
         lenient=not interpolate,
     )
-    config = _Writing(project, composition, work).run()
+    if interpolate:
+        config = _Writing(project, composition, work).run()
+    else:
+        config = uninterpreted(composition.model, composition.name or "", work)
     inactive = frozenset(definition.name for definition in project.definitions if not definition.active)
     if spec.project is None and (named := variables.get("COMPOSE_PROJECT_NAME")) and normal_name(named) != named:
         help = "use lower-case letters, digits, `_` and `-`, and begin with a letter or digit"
@@ -112,6 +116,8 @@ def _judged(
             spoken.append(fault)
         elif fault.service in inactive and any(part in fault.message for part in _OF_THE_WHOLE):
             continue
+        elif not interpolate and not fault.fatal and not fault.message.startswith("unknown key"):
+            continue  # what a value means is known only when its variables are
         else:
             refused.append(fault)
     return tuple(refused), tuple(spoken)

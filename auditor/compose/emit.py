@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from math import isfinite
 
 from auditor.compose.merge import Merged
 from auditor.compose.places import Places
@@ -115,7 +116,7 @@ def _comment(places: Places | None, positions: tuple[int, ...]) -> str:
     return f"  # {place.path}:{place.line}".replace("\n", " ")
 
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./$(^;+~][^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\"'#]*")
+_PLAIN = re.compile(r"[A-Za-z0-9_./$(^;+~][^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff#]*")
 _MEANS_ELSE = re.compile(
     r"(?i:y|n|yes|no|on|off|true|false|null|~|\.inf|\.nan|[-+]?\.inf)|[-+.]?[0-9][0-9_.,:eExXoO+\-a-fA-F]*"
     r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*|=|<<"
@@ -135,6 +136,8 @@ def _scalar(value: Value) -> str:
         return "true" if value else "false"
     if isinstance(value, Mapping):
         return "{}"
+    if isinstance(value, float) and not isfinite(value):
+        return ".nan" if value != value else ".inf" if value > 0 else "-.inf"
     return "[]" if isinstance(value, Sequence) else str(value)
 
 
