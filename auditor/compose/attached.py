@@ -373,13 +373,13 @@ def _grant(item: Value, work: Work) -> Value:
 
 _ATTACHMENT: Fields = {
     "aliases": distinct,
+    "driver_opts": nullable_pairs,
+    "gw_priority": whole,
     "interface_name": text,
     "ipv4_address": text,
     "ipv6_address": text,
     "link_local_ips": texts,
     "mac_address": text,
-    "driver_opts": nullable_pairs,
-    "gw_priority": whole,
     "priority": whole,
 }
 

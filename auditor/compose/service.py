@@ -361,6 +361,7 @@ _LOGGING: Fields = {"driver": text, "options": _log_options}
 _CREDENTIAL: Fields = {"config": text, "file": text, "registry": text}
 
 SERVICE: Fields = {
+    "profiles": distinct,
     "annotations": pairs,
     "attach": flag,
     "build": _build,
@@ -424,7 +425,6 @@ SERVICE: Fields = {
     "platform": text,
     "ports": attached.ports,
     "privileged": flag,
-    "profiles": distinct,
     "pull_policy": _strategy,
     "read_only": flag,
     "restart": text,
