@@ -243,7 +243,7 @@ class _Writing:
         if not tree.exists(inside):
             faults.add(f"the label_file `{inside}` is missing", position, service=name)
             return
-        data = self.loader.read(Source(inside, faults.places.at(position)))
+        data = self.loader.beside(Source(inside, faults.places.at(position)))
         if data is not None:
             offset = self.loader.places.offset(inside)
             for key, entry in self.loader.parse_env(data, inside, self.work.values).items():
@@ -266,7 +266,7 @@ class _Writing:
                 continue  # said by the loader
             if not self.loader.tree.exists(inside):
                 continue
-            data = self.loader.read(Source(inside, Location(inside)))
+            data = self.loader.beside(Source(inside, Location(inside)))
             if data is None:
                 continue
             raw = long.get("format") == "raw"

@@ -248,7 +248,7 @@ def _env_files(name: str, service: Mapping, active: bool, context: Context) -> I
                 help = "a file such as `.env` that is not kept with the project cannot be audited"
                 context.faults.add(message, asked, check="unresolved-variable", help=help, service=name)
             continue
-        data = loader.read(Source(inside, asked))
+        data = loader.beside(Source(inside, asked))
         if data is None:
             continue
         form = long.get("format")

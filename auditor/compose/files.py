@@ -109,6 +109,7 @@ class Loader:
         self.texts: dict[str, bytes] = {}  # of the Compose files, by path
         self.secrets: dict[str, dict[str, int]] = {}  # env file -> names of the secrets in it, and their lines
         self._ahead: dict[str, bytes] = {}
+        self._beside: dict[str, bytes | None] = {}
         self._extended: dict[tuple[str, int], _Unit | None] = {}
 
     # --- reading -------------------------------------------------------------------------------------------
@@ -127,6 +128,12 @@ class Loader:
             self.faults.add(what, source.asked, fatal=True)
             raise StopError
         return data
+
+    def beside(self, source: Source) -> bytes | None:
+        """The bytes of a file that services name beside the model, as env files are: read, and counted, once."""
+        if source.path not in self._beside:
+            self._beside[source.path] = self.read(source)
+        return self._beside[source.path]
 
     def ahead(self, path: str) -> bytes:
         """A file's bytes before its turn, kept for it; nothing where it cannot be read, which is said in its turn."""

@@ -257,3 +257,10 @@ def test_refused_is_said_and_the_rest_is_clean(case: Any) -> None:
         if fault.check != "unresolved-variable" or fault.message.endswith("needed")
     ]
     assert bool(said) is case.refused
+
+
+def test_an_env_file_that_many_services_share_is_one_file():
+    services = "".join(f"  s{number}: {{image: 'a:1', env_file: shared.env}}\n" for number in range(1200))
+    found = project({"compose.yaml": f"services:\n{services}", "shared.env": "LEVEL=info\n"})
+    assert faults(found) == []
+    assert [variable.name for variable in found.definitions[-1].variables] == ["LEVEL"]

@@ -63,7 +63,8 @@ _BEFORE = phrases(
 _AFTER = re.compile(
     r"(?i)[ ,]*(?:per|each|down|fail\w*|missing|at[ ]a[ ]time|in[ ]parallel|planned|soon|later|in[ ]the[ ]future"
     r"|instead|or[ ](?:fewer|less)|into|to[ ]\d|were|was|will|would|could|should|can|may|might|remain\w*|behind"
-    r"|without|in[ ]a[ ]row|with[ ]errors|\(?(?:planned|optional|future|target|goal))\b|[ ]*(?:\N{RIGHTWARDS ARROW}|->|=>|\xe2\u2020)"
+    r"|without|in[ ]a[ ]row|with[ ]errors|\(?(?:planned|optional|future|target|goal))\b"
+    r"|[ ]*(?:\N{RIGHTWARDS ARROW}|->|=>|\xe2\u2020)"
 )
 _WORD_BEFORE = words(
     """
