@@ -48,6 +48,7 @@ BUNDLES = {
     ),
     "engine": Bundle(("docker.io", "containerd", "runc", "iptables", "busybox", "redis-server")),
     # libatomic1 is for playwright's driver.
+    "tracing": Bundle(("strace",)),
     "browser": Bundle(("chromium", "fonts-dejavu-core", "fonts-liberation", "libatomic1")),
 }
 
@@ -79,6 +80,7 @@ PARTS = {
     "dockerd": Part("engine", "usr/sbin/dockerd", ("dockerd",)),
     "busybox": Part("engine", "bin/busybox", ("busybox",), version=("--help",)),
     "redis-server": Part("engine", "usr/bin/redis-server", ("redis-server",)),
+    "strace": Part("tracing", "usr/bin/strace", ("strace",)),
     "chromium": Part(
         "browser", "usr/lib/chromium/chromium", ("chromium", "chromium-browser", "google-chrome"), oldest=(100,)
     ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.parts.plugin import need
 
 CANARY = "made-up-canary-5f21c0"  # stands in every file outside
 PLACES = {
@@ -96,7 +97,7 @@ def traced(home: Path) -> str:
     """The system calls of `config` as a process; its own start left out."""
     log = home.parent / "strace.txt"
     command = [sys.executable, "-m", "auditor", "config", "--lax"]
-    trace = ["strace", "-f", "-e", "trace=open,openat,connect,socket,execve", "-o", str(log), *command]
+    trace = [str(need("strace")), "-f", "-e", "trace=open,openat,connect,socket,execve", "-o", str(log), *command]
     subprocess.run(trace, cwd=home, env=environment(home), capture_output=True, timeout=60, check=False)
     return log.read_text(errors="replace").partition("\n")[2]
 
@@ -116,12 +117,12 @@ def strangers(log: str, home: Path) -> Iterator[str]:
             yield path
 
 
+@pytest.mark.component
 @pytest.mark.parametrize(
     "place", ["include", "extends.file", "env_file", "label_file", "secrets.file", "build.dockerfile"]
 )
 def test_nothing_outside_is_opened_called_or_started(home: Path, place: str) -> None:
-    if shutil.which("strace") is None:
-        pytest.skip("needs strace")
+    need("strace")
     for path in ("..", "absolute", "linked directory", "pipe", "proc", "git"):
         write(home, place, path)
         log = traced(home)
