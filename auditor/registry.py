@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from types import ModuleType
 from typing import Final, TypeVar
 
 from auditor.model import Evidence, Location, Severity
@@ -148,8 +147,3 @@ def explain(item: Check) -> Explanation:
 
 def _dedent(text: str) -> str:
     return inspect.cleandoc("\n" + text.strip("\n")).strip() + "\n"
-
-
-def modules() -> tuple[ModuleType, ...]:
-    """The modules that hold checks: one a theme."""
-    return tuple({item.theme: importlib.import_module(item.run.__module__) for item in checks().values()}.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -223,13 +223,6 @@ def memory(value: Value, work: Work) -> Value:
     return str(found) if found else None
 
 
-def size_number(value: Value, work: Work) -> Value:
-    found = size(value)
-    if found is None:
-        raise FormError("is no size: write a number with `b`, `k`, `m` or `g`")
-    return found
-
-
 _PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d|w)")
 _NANOSECONDS = {"ns": 1, "us": 10**3, "\u00b5s": 10**3, "\u03bcs": 10**3, "ms": 10**6, "s": 10**9}
 _NANOSECONDS |= {"m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9, "w": 604800 * 10**9}
@@ -365,11 +358,3 @@ def _pairs(value: Value, convert: Callable[[Value], Value]) -> Value:
             raise FormError(f"`{key[:60]}` is no single value")
         put(result, key, convert(item), source)
     return result or None
-
-
-def drop_empty(value: Value, names: Iterable[str]) -> None:
-    """Takes records out that say nothing: YAML does not print them."""
-    if isinstance(value, Mapping):
-        for name in names:
-            if value.get(name) == {}:
-                del value[name]
