@@ -66,6 +66,11 @@ class Service:
         return self.entry.lifecycle if self.entry else Lifecycle.DAEMON
 
     @property
+    def composed(self) -> Definition | None:
+        """Its definition, where its profile is active."""
+        return self.definition if self.definition and self.definition.active else None
+
+    @property
     def location(self) -> Location | None:
         """Where it is declared, else where it is composed."""
         if self.entry:
@@ -231,6 +236,19 @@ class Snapshot:
         return entry.name if entry else composed
 
     # --- containers ------------------------------------------------------------------------------------------
+
+    def called(self, definition: Definition) -> str:
+        """The name of the service that a Compose service is."""
+        return self.known_as(definition.environment, definition.name)
+
+    def service_of(self, definition: Definition) -> Service | None:
+        """The service that a Compose service of a judged environment is."""
+        return self.service(definition.environment, self.called(definition))
+
+    def component_of(self, definition: Definition) -> Component | None:
+        """The known component that a Compose service runs."""
+        service = self.service_of(definition)
+        return service.component if service else None
 
     def ours(self, container: Container) -> bool:
         """Whether the container belongs to its environment's project, to nobody, or the whole engine is judged."""
@@ -475,6 +493,11 @@ class Snapshot:
             return True
         ended = bool(service.containers) and all(c.state == "exited" and c.exit_code == 0 for c in service.containers)
         return service.entry is None and definition.restart in (None, "no") and ended
+
+    def ends(self, definition: Definition) -> bool:
+        """Whether a Compose service is meant to end, see `runs_once`."""
+        service = self.service_of(definition)
+        return service is not None and self.runs_once(service)
 
     def excuse(self, service: Service) -> str | None:
         """Why the service need not run now, or None."""

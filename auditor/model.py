@@ -487,6 +487,11 @@ class Project:
     remarks: tuple[Fault, ...] = ()  # on how its files are written, whatever they mean
     secret_files: tuple[SecretFile, ...] = ()
 
+    @property
+    def active(self) -> list[Definition]:
+        """The services that are judged, by name: the order of the file decides nothing."""
+        return sorted((d for d in self.definitions if d.active), key=lambda definition: definition.name)
+
 
 # --- what runs -----------------------------------------------------------------------------------------------
 

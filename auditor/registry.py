@@ -101,7 +101,7 @@ def check(
             for key, parameter in inspect.signature(run).parameters.items()
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY
         }
-        theme = run.__module__.rpartition(".")[2]
+        theme = _theme(run.__module__)
         doc = inspect.cleandoc(run.__doc__ or "")
         _registered[name] = Check(name, theme, subject, severity, fix, needs, formerly, doc, options, run, either)
         return run
@@ -109,12 +109,18 @@ def check(
     return register
 
 
+def _theme(module: str) -> str:
+    """`network` of `auditor.checks.network` and of `auditor.checks.network.doors`."""
+    below = module.partition(".checks.")[2]
+    return (below or module.rpartition(".")[2]).partition(".")[0]
+
+
 @cache
 def checks() -> Mapping[str, Check]:
     """All checks by id, in order of theme and id; importing the modules of `auditor.checks` registers them."""
     package = importlib.import_module("auditor.checks")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
     return dict(sorted(_registered.items(), key=lambda item: (item[1].theme, item[0])))
 
 

@@ -1,9 +1,9 @@
-"""Compares names the way documents write them: without case and punctuation, longest match first."""
+"""Words: names compared the way documents write them, and lists of them as a sentence says them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -28,3 +28,8 @@ def longest(text: str, known: Mapping[str, T]) -> T | None:
             if found is not None:
                 return found
     return None
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return ", ".join(words[:-1]) + f" and {words[-1]}" if len(words) > 1 else "".join(words)

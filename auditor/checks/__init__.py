@@ -1,1 +1,1 @@
-"""The checks, a module a theme. Each is a function; adding one is adding a function and its case file."""
+"""The checks, a module or a package a theme. Each is a function; adding one is adding a function and its case file."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from auditor.inventory import Service, Snapshot
 from auditor.model import (
     Container,
+    Entry,
     Evidence,
     Implementation,
     Lifecycle,
@@ -33,15 +34,12 @@ def stopped(name: str) -> str:
     return f"stopped:{name}"
 
 
-def _absent(service: Service, snapshot: Snapshot) -> bool:
-    """Declared to be deployed here, and neither composed nor run by hand."""
-    return (
-        service.entry is not None
-        and service.lifecycle in DEPLOYED_HERE
-        and service.definition is None
-        and not any(container.state == "running" for container in service.containers)
-        and snapshot.excuse(service) is None
-    )
+def _absent(service: Service, snapshot: Snapshot) -> Entry | None:
+    """The entry of a service that is declared to be deployed here, and neither composed nor run by hand."""
+    here = service.definition or any(container.state == "running" for container in service.containers)
+    if here or service.lifecycle not in DEPLOYED_HERE or snapshot.excuse(service):
+        return None
+    return service.entry
 
 
 @check(
@@ -70,11 +68,12 @@ def declared_not_composed(service: Service, snapshot: Snapshot) -> Iterator[Prob
           services:
             minio: {image: "minio/minio:RELEASE.2025-04-22T22-12-26Z"}
     """
-    if not _absent(service, snapshot) or service.entry is None:
+    entry = _absent(service, snapshot)
+    if entry is None:
         return
     yield Problem(
         f"`{service.name}` is declared for `{service.environment}`, but no Compose service is it",
-        (service.entry.location,),
+        (entry.location,),
         cause=missing(service.name),
     )
 
@@ -151,17 +150,18 @@ def composed_elsewhere(service: Service, snapshot: Snapshot) -> Iterator[Problem
           docker-compose.yml: "services: {web: {image: 'nginx:1.27.5'}}"
           docker-compose.prod.yml: "services: {alertmanager: {image: 'prom/alertmanager:v0.28.1'}}"
     """
-    if not _absent(service, snapshot) or service.entry is None:
+    entry = _absent(service, snapshot)
+    if entry is None:
         return
     for project in snapshot.projects:
         definitions = snapshot.definitions(project.environment)
-        names = (service.entry.name, *service.entry.aliases)
+        names = (entry.name, *entry.aliases)
         found = next((definitions[name] for name in names if name in definitions), None)
         if project.environment == service.environment or found is None:
             continue
         yield Problem(
             f"`{service.name}` is composed in `{project.environment}`, but not in `{service.environment}`",
-            (found.location, service.entry.location),
+            (found.location, entry.location),
             cause=missing(service.name),
         )
         return
@@ -427,7 +427,7 @@ def implemented_not_deployed(service: Service, snapshot: Snapshot) -> Iterator[P
         code:
           app/puppeteer.py: "def render(url):\\n    return open_page(url)"
     """
-    if not _absent(service, snapshot):
+    if _absent(service, snapshot) is None:
         return
     code = snapshot.implementation(service.name)
     if code is None or not code.exists:
@@ -597,10 +597,11 @@ def external_only(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
           services:
             web: {image: "registry.example/web:1", environment: {SENTRY_URL: "https://sentry.example.com/7"}}
     """
-    if not _absent(service, snapshot) or service.entry is None:
+    entry = _absent(service, snapshot)
+    if entry is None:
         return
     code = snapshot.implementation(service.name)
-    names = {service.entry.name, *service.entry.aliases}
+    names = {entry.name, *entry.aliases}
     if service.component:
         names.update((service.component.key, *service.component.names))
     found = [r for r in snapshot.references(service.environment) if names & set(_outside_labels(r.address.host))]
@@ -743,8 +744,8 @@ def replicas_short(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
           services:
             web: {image: "nginx:1.27.5", deploy: {replicas: 2}}
     """
-    entry, definition = service.entry, service.definition
-    if entry is None or entry.replicas is None or definition is None or not definition.active:
+    entry, definition = service.entry, service.composed
+    if entry is None or entry.replicas is None or definition is None:
         return
     if entry.replicas == definition.replicas:
         return

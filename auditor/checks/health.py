@@ -38,7 +38,7 @@ def missing_healthcheck(definition: Definition, snapshot: Snapshot) -> Iterator[
               image: nginx:1.27.5
               healthcheck: {test: [CMD, curl, -f, "http://localhost/"], interval: 30s}
     """
-    service = _service(definition, snapshot)
+    service = snapshot.service_of(definition)
     if definition.healthcheck or (service and (snapshot.runs_once(service) or _asked_by_docker(service))):
         return
     yield Problem(
@@ -68,8 +68,7 @@ def healthcheck_disabled(definition: Definition, snapshot: Snapshot) -> Iterator
           services:
             web: {image: "nginx:1.27.5", healthcheck: {test: [CMD, curl, -f, "http://localhost/"]}}
     """
-    service = _service(definition, snapshot)
-    if definition.healthcheck and definition.healthcheck.disabled and not (service and snapshot.runs_once(service)):
+    if definition.healthcheck and definition.healthcheck.disabled and not snapshot.ends(definition):
         yield Problem(
             f"the health check of `{definition.name}` is switched off",
             (definition.place("healthcheck.disable", "healthcheck.test", "healthcheck"),),
@@ -77,8 +76,10 @@ def healthcheck_disabled(definition: Definition, snapshot: Snapshot) -> Iterator
         )
 
 
-def _service(definition: Definition, snapshot: Snapshot) -> Service | None:
-    return snapshot.service(definition.environment, snapshot.known_as(definition.environment, definition.name))
+def _asked(definition: Definition) -> HealthCheck | None:
+    """The health check that is on."""
+    asked = definition.healthcheck
+    return None if asked is None or asked.disabled else asked
 
 
 _DEFAULT_INTERVAL = 30.0  # seconds, Docker's
@@ -105,8 +106,8 @@ def impossible_healthcheck(definition: Definition, snapshot: Snapshot) -> Iterat
           services:
             web: {image: "nginx:1.27.5", healthcheck: {test: [CMD-SHELL, "curl -f http://localhost/ || exit 1"]}}
     """
-    asked = definition.healthcheck
-    if asked is None or asked.disabled:
+    asked = _asked(definition)
+    if asked is None:
         return
     for key, place, what, severity, fix in _impossible(definition, asked, snapshot):
         yield Problem(
@@ -132,7 +133,7 @@ def _impossible(definition: Definition, asked: HealthCheck, snapshot: Snapshot) 
     if asked.needs_shell:
         fix = "Write it as a text, or begin the list with `CMD-SHELL`."
         yield "shell", "test", "is written for a shell, but `CMD` starts none", None, fix
-    service = _service(definition, snapshot)
+    service = snapshot.service_of(definition)
     component = service.component if service else None
     lacking = [tool for tool in asked.tools if component and tool in component.lacks]
     if component and lacking and _is_plain(definition, component):
@@ -197,10 +198,8 @@ def no_start_period(definition: Definition, snapshot: Snapshot) -> Iterator[Prob
           services:
             db: {image: "mysql:8.4", healthcheck: {test: [CMD, mysqladmin, ping], start_period: 60s}}
     """
-    asked = definition.healthcheck
-    service = _service(definition, snapshot)
-    component = service.component if service else None
-    if asked is None or asked.disabled or asked.start_period or component is None or not component.slow_start:
+    asked, component = _asked(definition), snapshot.component_of(definition)
+    if asked is None or asked.start_period or component is None or not component.slow_start:
         return
     yield Problem(
         f"`{definition.name}` ({component.title}) is slow to start, and its health check has no start period",

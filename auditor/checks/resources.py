@@ -61,8 +61,8 @@ def no_restart_policy(service: Service, snapshot: Snapshot) -> Iterator[Problem]
             web: {image: "nginx:1.27.5", restart: unless-stopped}
             migrate: {image: "registry.example/migrate:4.2", restart: "no"}
     """
-    definition = service.definition
-    if definition is None or not definition.active or snapshot.runs_once(service):
+    definition = service.composed
+    if definition is None or snapshot.runs_once(service):
         return
     if definition.restart not in (None, "no") or (definition.restart == "no" and not _daemon(service)):
         return
@@ -215,8 +215,8 @@ def data_not_persisted(service: Service, snapshot: Snapshot) -> Iterator[Problem
             db: {image: "postgres:16.8", volumes: ["db-data:/var/lib/postgresql/data"]}
           volumes: {db-data: {}}
     """
-    definition, component = service.definition, service.component
-    if definition is None or not definition.active or component is None or not component.data_paths:
+    definition, component = service.composed, service.component
+    if definition is None or component is None or not component.data_paths:
         return
     if any(_keeps(mount, component.data_paths) for mount in definition.mounts) or "volumes_from" in definition.lines:
         return

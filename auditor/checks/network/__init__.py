@@ -1,0 +1,1 @@
+"""Who is reachable from where, who waits for whom, and what stands in the way of both?"""

@@ -1,0 +1,1 @@
+"""What would an intruder thank us for?"""
