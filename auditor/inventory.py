@@ -20,21 +20,26 @@ from auditor.model import (
     Criticality,
     Definition,
     Document,
+    EngineImage,
     Entry,
     EnvironmentSpec,
     Fault,
+    Host,
     Implementation,
     Lifecycle,
     Listener,
     ListItem,
     LiveTarget,
     Location,
+    Peak,
     ProbeResult,
     Project,
     PrometheusConfig,
     Reference,
     ScrapeTarget,
     SourceState,
+    SwarmService,
+    Usage,
     Waiver,
 )
 from auditor.words import longest, normal
@@ -106,6 +111,12 @@ class Snapshot:
     probes: tuple[ProbeResult, ...] = ()
     alerts: tuple[Alert, ...] = ()
     live_targets: tuple[LiveTarget, ...] = ()
+    usages: tuple[Usage, ...] = ()
+    peaks: tuple[Peak, ...] = ()
+    hosts: tuple[Host, ...] = ()
+    images: tuple[EngineImage, ...] = ()
+    swarm_services: tuple[SwarmService, ...] = ()
+    hash_key: str | None = None  # which key the digests were made with; those of another key say nothing
     absent_files: tuple[str, ...] = ()  # files that the catalogue names (runbooks) and the tree lacks
     faults: tuple[Fault, ...] = ()  # of files that belong to no environment's Compose model
     files: tuple[str, ...] = ()

@@ -12,12 +12,16 @@ from auditor.errors import AuditorError
 from auditor.model import (
     Alert,
     Container,
+    EngineImage,
     EnvironmentSpec,
+    Host,
     Lifecycle,
     Listener,
     LiveTarget,
     ProbeResult,
     SourceState,
+    SwarmService,
+    Usage,
 )
 
 NAMES = ("docker", "processes", "prometheus-api", "alertmanager")
@@ -42,6 +46,10 @@ class LiveFacts:
     listeners: list[Listener] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     targets: list[LiveTarget] = field(default_factory=list)
+    usages: list[Usage] = field(default_factory=list)
+    hosts: list[Host] = field(default_factory=list)
+    images: list[EngineImage] = field(default_factory=list)
+    swarm_services: list[SwarmService] = field(default_factory=list)
     probes: list[ProbeResult] = field(default_factory=list)
     sources: list[SourceState] = field(default_factory=list)
 
@@ -52,6 +60,10 @@ class LiveFacts:
             Listener: self.listeners,
             Alert: self.alerts,
             LiveTarget: self.targets,
+            Usage: self.usages,
+            Host: self.hosts,
+            EngineImage: self.images,
+            SwarmService: self.swarm_services,
         }
         for fact in facts:
             lists[type(fact)].append(fact)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import TypeAlias
 
 
 class Severity(StrEnum):
@@ -287,6 +288,14 @@ class Component:
     lacks: tuple[str, ...] = ()  # programs that no tag of its first image brings, `debug` ones left out
 
 
+# --- what a container is made with ---------------------------------------------------------------------------
+
+# Compose's own name of a field, such as `mem_limit`, -> its canonical value. A field that is missing is not said, or
+# could not be seen. What may hold a secret (values of variables, labels and options, arguments) is a keyed digest.
+Setting: TypeAlias = bool | int | float | str | tuple[str, ...] | Mapping[str, str | None]
+Setup: TypeAlias = Mapping[str, Setting | None]
+
+
 # --- Compose -------------------------------------------------------------------------------------------------
 
 
@@ -324,6 +333,7 @@ class Variable:
     kind: str
     location: Location | None = None
     default: str | None = None  # for default-secret: the well-known public word, such as `changeme`
+    digest: str | None = None  # keyed, of the value; None: nobody gave a key, or the value is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,6 +437,7 @@ class Definition:
     pull_policy: str | None = None
     debug_switches: tuple[str, ...] = ()  # names of variables that switch debugging on
     idle: tuple[str, ...] = ()  # dotted fields that Compose accepts and does nothing with
+    setup: Setup | None = None  # what its containers are to be made with; None where no engine is asked
 
     def place(self, *fields: str) -> Location:
         """Where the first of `fields` that is written was decided, else where the service begins."""
@@ -526,17 +537,97 @@ class Container:
     memory_usage: int | None = None
     killed: bool | None = None  # a `kill` was seen before its `die`; None: no events were read
     unread: str | None = None  # why the details could not be read, when they could not
+    setup: Setup | None = None  # what it was made with, the image's own defaults mixed in, as the engine shows it
+    source: str = "docker"  # the name of the engine's source; several engines an environment have one each
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a container uses just now. The counters only grow; `cpu_ratio` needs a sample before this one."""
+
+    environment: str
+    container: str  # its id
+    taken_at: datetime
+    memory: int | None = None  # bytes, the working set: without the cache that the kernel would give up
+    memory_limit: int | None = None  # None: no limit of its own
+    cpu_seconds: float | None = None
+    cpu_ratio: float | None = None  # of the cores that it may use: its limit, else the host's
+    pids: int | None = None
+    network_received: int | None = None  # bytes
+    network_sent: int | None = None
+    block_read: int | None = None
+    block_written: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The most that a service's containers, taken one by one, were seen to use since `since`."""
+
+    environment: str
+    service: str
+    since: datetime
+    memory: int | None = None  # bytes
+    cpus: float | None = None  # cores
+    samples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The machine that an engine runs on."""
+
+    environment: str
+    source: str  # `docker`, or `docker:<address>` where there are several
+    cpus: int | None = None
+    memory: int | None = None  # bytes
+    version: str | None = None  # of the engine
+    swarm: bool = False  # it is an active manager
+
+
+@dataclass(frozen=True, slots=True)
+class EngineImage:
+    """An image that containers were made of, and what it gives them. `references` name it on the engine just now."""
+
+    environment: str
+    id: str
+    references: tuple[str, ...] = ()  # `repository:tag`
+    digests: tuple[str, ...] = ()  # `repository@sha256:...`
+    setup: Setup | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmService:
+    """A service of a Swarm, as its manager shows it. `service` and `stack` are those of a deployed Compose file."""
+
+    environment: str
+    id: str
+    name: str
+    stack: str | None = None
+    service: str | None = None
+    image: str | None = None
+    mode: str = "replicated"  # or global, replicated-job, global-job
+    desired: int | None = None
+    running: int = 0
+    errors: tuple[str, ...] = ()  # of its newest failed tasks
+    networks: tuple[str, ...] = ()
+    ports: tuple[Port, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A listening TCP port of a host process."""
+    """A listening port of a host process. `command` has its secrets cut out."""
 
     environment: str
     port: int
     address: str
     pid: int | None = None
     process: str | None = None
+    protocol: str = "tcp"
+    command: str | None = None
+    started_at: datetime | None = None
+    memory: int | None = None  # bytes, resident
+    cpu_seconds: float | None = None
+    directory: str | None = None  # where it was started
+    variables: tuple[Variable, ...] | None = None  # None: they may not be seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,6 +216,10 @@ def _with_live(snapshot: Snapshot, judged: Sequence[EnvironmentSpec], settings: 
         listeners=tuple(found.listeners),
         alerts=tuple(found.alerts),
         live_targets=tuple(found.targets),
+        usages=tuple(found.usages),
+        hosts=tuple(found.hosts),
+        images=tuple(found.images),
+        swarm_services=tuple(found.swarm_services),
         sources=(*snapshot.sources, *found.sources),
     )
     return _with_probes(snapshot, judged, settings, say)

@@ -15,7 +15,7 @@ PACKAGES = ("auditor", "exporters")
 
 # From what everything may use to what may use everything. A module may import its own layer and those before it.
 LAYERS = (
-    ("errors", "model", "words", "image", "causes", "__version__"),
+    ("errors", "model", "words", "image", "causes", "digest", "__version__"),
     ("registry", "yamlfile", "tree"),
     ("shape", "catalogue", "compose", "knowledge", "inventory", "health", "ladder", "settings", "policy", "checks"),
     ("engine",),
