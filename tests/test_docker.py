@@ -22,8 +22,10 @@ import pytest
 
 from auditor.errors import EvidenceError
 from auditor.model import Container, Port
-from auditor.sources import docker as source
-from auditor.sources.docker import parse_container, parse_events, parse_listed, parse_time, read_containers, was_killed
+from auditor.sources.docker import read_containers
+from auditor.sources.docker.events import parse_events, was_killed
+from auditor.sources.docker.parse import parse_container, parse_listed, parse_time
+from auditor.sources.docker.transport import connect
 
 CANARY = "canary-8h2k1m-not-a-real-secret"
 IDS = [f"{number:064x}" for number in range(1, 6)]
@@ -344,7 +346,7 @@ def test_ids_lead_nowhere_else(path: Path, id: str) -> None:
 
 @pytest.mark.parametrize("path_", ["/info", "/containers/x/json", f"/containers/{IDS[0]}/logs", "/v1.41/secrets"])
 def test_nothing_else_leaves(path: Path, path_: str) -> None:
-    with serving(path) as engine, source._connect(f"unix://{path}", 5, time.monotonic() + 5) as client:
+    with serving(path) as engine, connect(f"unix://{path}", 5, time.monotonic() + 5) as client:
         for method in (client.get, client.post, client.delete):
             with pytest.raises(Exception, match="not on the list"):
                 method(f"{client.base_url}{path_}")

@@ -16,6 +16,8 @@ import pytest
 from auditor.errors import EvidenceError
 from auditor.model import Container, Port
 from auditor.sources.docker import read_containers
+from auditor.sources.docker.read import inspect_all, list_containers
+from auditor.sources.docker.transport import connect
 from tests.parts.engine import Engine
 
 CANARY = "canary-5f0c7e-not-a-real-secret"
@@ -174,13 +176,11 @@ def test_a_frozen_engine(stack: Engine) -> None:
 
 def test_an_engine_that_freezes_between_the_list_and_the_inspections(stack: Engine) -> None:
     """The list is there; what cannot be inspected says so, and nothing else waits for it."""
-    from auditor.sources import docker as source
-
     begin = time.monotonic()
-    with source._connect(stack.address, 1, begin + 4) as client:
-        listed = source._listed(client)
+    with connect(stack.address, 1, begin + 4) as client:
+        listed = list_containers(client)
         with stack.frozen():
-            details = source._inspect_all(client, [item["Id"] for item in listed], begin + 3)
+            details = inspect_all(client, [item["Id"] for item in listed], begin + 3)
     assert time.monotonic() - begin < 6
     assert all(isinstance(found, str) for found in details.values())
 
