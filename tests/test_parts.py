@@ -80,6 +80,20 @@ def test_compose_starts_a_stack(empty_engine, tmp_path: Path) -> None:
     assert _eventually(lambda: web.inspect_container("parts-web-1")["State"]["Health"]["Status"] == "healthy")
 
 
+def test_engines_of_two_versions_run_side_by_side(empty_engine, engine28, tmp_path: Path) -> None:
+    """And the newer one starts the same stack, whose services find each other."""
+    engine28.import_busybox("busybox:test")
+    port = free_port()
+    (tmp_path / "compose.yaml").write_text(STACK.format(port=port))
+    engine28.compose(tmp_path, "up", "--detach")
+    assert _eventually(lambda: _get(f"http://127.0.0.1:{port}/passwd").startswith("root:"))
+    client = engine28.client.containers.get("parts-client-1")
+    assert _eventually(lambda: b"root:" in client.logs()), "one service finds another by its name"
+    assert empty_engine.client.containers.list(all=True) == []
+    assert engine28.client.version()["Version"].startswith("28.")
+    engine28.clear()
+
+
 def test_frozen_engine_answers_nothing(engine) -> None:
     with engine.frozen(), socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(0.5)

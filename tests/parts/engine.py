@@ -29,6 +29,7 @@ import docker
 import docker.errors
 import requests
 
+from tests.parts import debian
 from tests.parts.finder import bundle_folder, cache_folder, find
 from tests.parts.process import Child, start, wait_until
 
@@ -148,20 +149,21 @@ class Engine:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Engine]:
+def running(daemon: str = "dockerd", options: Sequence[str] = ()) -> Iterator[Engine]:
     """Start an engine; at the end it is gone, with its containers, networks, mounts and files.
 
+    daemon: `dockerd`, or `dockerd28` for a newer one. options: more words for its command line.
     Raises StartError. The programs that it needs must be there (`find`).
     """
-    dockerd, compose, busybox = (find(name) for name in ("dockerd", "docker-compose", "busybox"))
+    dockerd, compose, busybox = (find(name) for name in (daemon, "docker-compose", "busybox"))
     if not (dockerd and compose and busybox):
-        raise LookupError("an engine needs `dockerd`, `docker-compose` and `busybox`")
+        raise LookupError(f"an engine needs `{daemon}`, `docker-compose` and `busybox`")
     with _slot() as slot:
         _sweep(slot, busybox)
         try:
             _make_bridge(slot, busybox)
             _open_forwarding(slot)
-            with contextlib.closing(_Stopping(_start(slot, dockerd))) as stopping:
+            with contextlib.closing(_Stopping(_start(slot, dockerd, options))) as stopping:
                 engine = Engine(slot, stopping.child, compose, busybox)
                 wait_until(lambda: _answers(engine), engine.child, "dockerd")
                 try:
@@ -192,7 +194,7 @@ def _answers(engine: Engine) -> bool:
         return False
 
 
-def _start(slot: int, dockerd: Path) -> Child:
+def _start(slot: int, dockerd: Path, options: Sequence[str]) -> Child:
     home, run = _home(slot), RUN / str(slot)
     for folder in (home, run, run / "client"):
         folder.mkdir(parents=True)
@@ -211,8 +213,19 @@ def _start(slot: int, dockerd: Path) -> Child:
         "--ip-masq=false",
         "--ip-forward=false",
         "--log-level=warn",
+        *options,
     ]
-    return start(command, home / "log")
+    return start(command, home / "log", env=_beside() if dockerd.is_relative_to(bundle_folder("engine28")) else None)
+
+
+def _beside() -> dict[str, str]:
+    """Where an engine that was fetched alone finds `runc` and `iptables`: with the other one, made for this Debian."""
+    newer, own = (bundle_folder(name) for name in ("engine28", "engine"))
+    places = [newer / "tree/usr/bin", newer / "tree/usr/sbin", own / "bin", own / "tree/usr/sbin", own / "tree/usr/bin"]
+    path = [str(place) for place in places if place.exists()]
+    libraries = debian.libraries(own / "tree")
+    found = os.environ | {"PATH": ":".join([*path, os.environ.get("PATH", os.defpath)])}
+    return found | ({"LD_LIBRARY_PATH": ":".join(libraries)} if libraries else {})
 
 
 def _range(slot: int, third: int) -> str:

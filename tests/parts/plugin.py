@@ -33,6 +33,7 @@ Serve = Callable[..., Server]
 MARKS = {
     "engine": "engine",
     "empty_engine": "engine",
+    "engine28": "engine",
     "prometheus_server": "component",
     "alertmanager_server": "component",
     "promtool": "component",
@@ -66,11 +67,22 @@ def refuse(name: str, reason: str) -> Any:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[engines.Engine]:
     """A Docker Engine of our own, the same for the whole run; remove what you start, or ask for `empty_engine`."""
+    yield from _engine("dockerd")
+
+
+@pytest.fixture(scope="session")
+def engine28() -> Iterator[engines.Engine]:
+    """As `engine`, of version 28, running beside it."""
+    need("dockerd")  # whose runc it runs with
+    yield from _engine("dockerd28")
+
+
+def _engine(daemon: str) -> Iterator[engines.Engine]:
     if sys.platform != "linux" or os.geteuid() != 0:
-        refuse("dockerd", "an engine of our own is started only by root on Linux")
-    for name in ("dockerd", "docker-compose", "busybox"):
+        refuse(daemon, "an engine of our own is started only by root on Linux")
+    for name in (daemon, "docker-compose", "busybox"):
         need(name)
-    with engines.running() as started:
+    with engines.running(daemon) as started:
         yield started
 
 

@@ -47,6 +47,8 @@ BUNDLES = {
         newer=True,
     ),
     "engine": Bundle(("docker.io", "containerd", "runc", "iptables", "busybox", "redis-server")),
+    # Runs with the other engine's runc and iptables: those of a newer Debian want its C library.
+    "engine28": Bundle(("docker.io", "docker-cli", "containerd"), newer=True),
     # libatomic1 is for playwright's driver.
     "tracing": Bundle(("strace",)),
     "browser": Bundle(("chromium", "fonts-dejavu-core", "fonts-liberation", "libatomic1")),
@@ -78,6 +80,8 @@ PARTS = {
         version=("version",),
     ),
     "dockerd": Part("engine", "usr/sbin/dockerd", ("dockerd",)),
+    "dockerd28": Part("engine28", "usr/sbin/dockerd", (), oldest=(28,)),
+    "docker": Part("engine28", "usr/bin/docker", ("docker",), oldest=(20,)),
     "busybox": Part("engine", "bin/busybox", ("busybox",), version=("--help",)),
     "redis-server": Part("engine", "usr/bin/redis-server", ("redis-server",)),
     "strace": Part("tracing", "usr/bin/strace", ("strace",)),
