@@ -729,6 +729,82 @@ class PrometheusConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Matcher:
+    """A condition on one label: `op` is =, !=, =~ or !~; a regular expression has to match the whole value."""
+
+    label: str
+    op: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A node of Alertmanager's route tree, what it inherits filled in."""
+
+    receiver: str
+    location: Location
+    matchers: tuple[Matcher, ...] = ()
+    goes_on: bool = False  # `continue`: its later siblings are asked, too
+    mute_intervals: tuple[str, ...] = ()
+    active_intervals: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """One way in which a receiver is told. `placeholder`: why nobody can be reached by it, where that is plain."""
+
+    kind: str  # email, slack, webhook, ...
+    location: Location
+    placeholder: str | None = None
+    address: Address | None = None  # of a webhook
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A receiver; one without integrations tells nobody."""
+
+    name: str
+    location: Location
+    integrations: tuple[Integration, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inhibition:
+    """While an alert that `sources` match fires, one that `targets` match and that agrees in `equal` is not sent."""
+
+    sources: tuple[Matcher, ...]
+    targets: tuple[Matcher, ...]
+    equal: tuple[str, ...]
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """When an interval holds: inclusive ranges, and times in minutes of the day, the end left out. None: always."""
+
+    times: tuple[tuple[int, int], ...] | None = None
+    weekdays: tuple[tuple[int, int], ...] | None = None  # 0 is Sunday
+    days: tuple[tuple[int, int], ...] | None = None  # of the month; -1 is its last
+    months: tuple[tuple[int, int], ...] | None = None
+    years: tuple[tuple[int, int], ...] | None = None
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertmanagerConfig:
+    """An Alertmanager configuration file of an environment. `root` is None where it has no usable route."""
+
+    environment: str
+    path: str
+    root: Route | None = None
+    receivers: tuple[Receiver, ...] = ()
+    inhibitions: tuple[Inhibition, ...] = ()
+    intervals: Mapping[str, tuple[TimeRange, ...]] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CountClaim:
     """A number of services that a document claims. `category` is the word before "services", when it has one."""
 

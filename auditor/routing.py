@@ -1,0 +1,90 @@
+"""Where an alert goes: Alertmanager's route tree, inhibition and time intervals, evaluated without an Alertmanager.
+
+The rules are those of its documentation (https://prometheus.io/docs/alerting/latest/configuration/); the tests hold
+them against `amtool config routes test` and a running Alertmanager.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from auditor.matching import all_hold
+from auditor.model import AlertmanagerConfig, Inhibition, Route, TimeRange
+
+Labels = Mapping[str, str]
+
+
+def routes_of(root: Route, labels: Labels) -> tuple[Route, ...]:
+    """The routes that an alert with these labels takes, in their order; the root where no other takes it."""
+    return tuple(_matched(root, labels)) if all_hold(root.matchers, labels) else ()
+
+
+def _matched(route: Route, labels: Labels) -> list[Route]:
+    found: list[Route] = []
+    for child in route.routes:
+        if not all_hold(child.matchers, labels):
+            continue
+        found += _matched(child, labels)
+        if not child.goes_on:
+            break
+    return found or [route]
+
+
+def inhibited(labels: Labels, firing: Iterable[Labels], rules: Iterable[Inhibition]) -> bool:
+    """Whether one of the alerts that fire keeps this one from being sent."""
+    others = list(firing)
+    return any(_inhibits(rule, labels, others) for rule in rules if all_hold(rule.targets, labels))
+
+
+def _inhibits(rule: Inhibition, labels: Labels, firing: Iterable[Labels]) -> bool:
+    both = all_hold(rule.sources, labels)  # an alert on both sides is not silenced by another such one
+    return any(
+        all_hold(rule.sources, other)
+        and all(other.get(name, "") == labels.get(name, "") for name in rule.equal)
+        and not (both and all_hold(rule.targets, other))
+        for other in firing
+    )
+
+
+def muted(route: Route, config: AlertmanagerConfig, moment: datetime) -> bool:
+    """Whether the route's own time intervals keep it silent at `moment`."""
+    if any(_named(name, config, moment) for name in route.mute_intervals):
+        return True
+    return bool(route.active_intervals) and not any(_named(name, config, moment) for name in route.active_intervals)
+
+
+def _named(name: str, config: AlertmanagerConfig, moment: datetime) -> bool:
+    return any(within(item, moment) for item in config.intervals.get(name, ()))
+
+
+def within(item: TimeRange, moment: datetime) -> bool:
+    """Whether `moment` lies in the interval."""
+    local = moment.astimezone(_zone(item.zone))
+    minute = local.hour * 60 + local.minute
+    return (
+        (item.times is None or any(start <= minute < end for start, end in item.times))
+        and (item.days is None or any(_day_in(start, end, local) for start, end in item.days))
+        and _in(item.months, local.month)
+        and _in(item.weekdays, local.isoweekday() % 7)
+        and _in(item.years, local.year)
+    )
+
+
+def _in(ranges: Iterable[tuple[int, int]] | None, value: int) -> bool:
+    return ranges is None or any(start <= value <= end for start, end in ranges)
+
+
+def _day_in(start: int, end: int, local: datetime) -> bool:
+    last = monthrange(local.year, local.month)[1]
+    first = last + start + 1 if start < 0 else start
+    final = last + end + 1 if end < 0 else end
+    return first <= last and first <= local.day <= min(final, last)
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> tzinfo:
+    return UTC if name == "UTC" else ZoneInfo(name)
