@@ -50,6 +50,8 @@ PRECEDENCE = (
     "port-taken",
     "composed-not-running",
     "unhealthy-service",
+    "memory-high",
+    "limit-undersized",
     "running-not-declared",
     "running-not-composed",
     "default-secret",
@@ -106,6 +108,9 @@ def audit(snapshot: Snapshot, policy: Policy) -> Report:
         probes=snapshot.probes,
         containers=snapshot.containers,
         waivers=_all_waivers(snapshot),
+        usages=snapshot.usages,
+        hosts=snapshot.hosts,
+        peaks=snapshot.peaks,
     )
 
 

@@ -28,6 +28,7 @@ class Facts:
     wanted: int = 1
     restarts_before: Mapping[str, int] = field(default_factory=dict)  # container id -> restarts at the scan before
     targets_up: tuple[str, ...] = ()
+    crossed: tuple[str, ...] = ()
 
     @property
     def contained(self) -> bool:
@@ -65,14 +66,15 @@ def verdict(
     wanted: int = 1,
     restarts_before: Mapping[str, int] | None = None,
     targets_up: Sequence[str] = (),
+    crossed: Sequence[str] = (),
 ) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict of one service and the reasons that it stands on: the first row of `TABLE` that holds.
 
     engine_state: "ok" (an empty `containers` means that there are none), "failed" or "stale" (containers then say
     nothing), "not_asked". restarts_before: container id -> restarts at the scan before. `listeners` are those
     on the service's own ports, None where host processes were not read. targets_up: its own targets (no exporter's)
-    that a running Prometheus reads now. An embedded service is judged by its host's
-    facts. Several containers: all bad = the worst, some bad or missing = degraded.
+    that a running Prometheus reads now. crossed: what it uses beyond a threshold, in words. An embedded service is
+    judged by its host's facts. Several containers: all bad = the worst, some bad or missing = degraded.
     """
     facts = Facts(
         lifecycle=lifecycle,
@@ -83,6 +85,7 @@ def verdict(
         wanted=wanted,
         restarts_before=restarts_before or {},
         targets_up=tuple(targets_up),
+        crossed=tuple(crossed),
     )
     return next((row.verdict, tuple(reasons)) for row in TABLE if (reasons := row.holds(facts)))
 
@@ -181,6 +184,7 @@ def _degraded(facts: Facts) -> list[str]:
     reasons += _missing(facts)
     reasons += [_probe_reason(probe) for probe in facts.failed]
     reasons += _growing(facts)
+    reasons += facts.crossed if facts.contained else ()
     reasons += [_probe_reason(probe) for probe in facts.answered if probe.slow]
     return reasons
 
@@ -229,7 +233,11 @@ TABLE = (
     Row(Verdict.STOPPED, "nothing of it runs; a run that ended with 0 is healthy instead", _stopped),
     Row(Verdict.STARTING, "Docker health is starting, and no container is bad", _starting),
     Row(Verdict.UNHEALTHY, "every container is unhealthy or stopped, or every probe that decided failed", _unhealthy),
-    Row(Verdict.DEGRADED, "a container is bad or missing, a probe failed or was slow, restarts grow", _degraded),
+    Row(
+        Verdict.DEGRADED,
+        "a container is bad or missing, a probe failed or was slow, restarts grow, a resource threshold is crossed",
+        _degraded,
+    ),
     Row(
         Verdict.HEALTHY,
         "a positive proof: Docker healthy, a probe answered, its target is up, the last run exited 0",

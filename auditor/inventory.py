@@ -294,6 +294,29 @@ class Snapshot:
             if d.container_name
         }
 
+    # --- what is used ----------------------------------------------------------------------------------------
+
+    def usage_of(self, container: Container) -> Usage | None:
+        """What a container uses just now."""
+        return self._usages.get((container.environment, container.id))
+
+    @cached_property
+    def _usages(self) -> Mapping[tuple[str, str], Usage]:
+        return {(usage.environment, usage.container): usage for usage in self.usages}
+
+    def host_of(self, container: Container) -> Host | None:
+        """The machine that a container runs on."""
+        return self._hosts.get((container.environment, container.source))
+
+    @cached_property
+    def _hosts(self) -> Mapping[tuple[str, str], Host]:
+        return {(host.environment, host.source): host for host in self.hosts}
+
+    @cached_property
+    def peaks_by_service(self) -> Mapping[tuple[str, str], Peak]:
+        """(environment, service) -> the most that a container of it was seen to use."""
+        return {(peak.environment, peak.service): peak for peak in self.peaks}
+
     # --- who provides what -----------------------------------------------------------------------------------
 
     @cached_property
@@ -584,5 +607,6 @@ _SUBJECTS: Mapping[type, Callable[[Snapshot], tuple[object, ...]]] = {
     PrometheusConfig: lambda snapshot: tuple(p for p in snapshot.prometheus if p.environment in snapshot.environments),
     Document: lambda snapshot: snapshot.documents,
     Implementation: lambda snapshot: snapshot.implementations,
+    Host: lambda snapshot: tuple(host for host in snapshot.hosts if host.environment in snapshot.environments),
     Fault: lambda snapshot: snapshot.all_faults(),
 }

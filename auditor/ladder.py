@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from auditor import health
+from auditor import health, usage
 from auditor.inventory import HOST_MACHINE, LOCAL_HOSTS, Service, Snapshot
 from auditor.model import (
     RUNGS,
@@ -218,6 +218,7 @@ def judge_health(service: Service, snapshot: Snapshot) -> tuple[Verdict, tuple[s
         engine_state=snapshot.source("docker", service.environment).state,
         wanted=service.definition.replicas if service.definition else 1,
         targets_up=_own_targets_up(service, snapshot),
+        crossed=usage.crossed(service, snapshot),
     )
 
 
@@ -423,9 +424,10 @@ def describe(service: Service, snapshot: Snapshot) -> tuple[ServiceReport, Count
             title=entry.title if entry else None,
             health=_docker_health(service.containers),
             containers=tuple(container.name for container in service.containers),
-            memory_bytes=_total(container.memory_usage for container in service.containers),
+            memory_bytes=_total(_memory(container, snapshot) for container in service.containers),
             memory_limit_bytes=_total(container.memory_limit for container in service.containers)
             or (service.definition.memory_limit if service.definition else None),
+            cpu_ratio=max((load.ratio for load in usage.cpu_loads(service, snapshot)), default=None),
             response_seconds=max(durations, default=None),
             last_check=max(seen, default=snapshot.taken_at if service.containers else None),
             reasons=reasons,
@@ -439,6 +441,11 @@ _WORST = ("unhealthy", "starting", "unknown", "none", "healthy")
 
 def _docker_health(containers: tuple[Container, ...]) -> str:
     return min((c.health for c in containers), key=_WORST.index, default="unknown")
+
+
+def _memory(container: Container, snapshot: Snapshot) -> int | None:
+    seen = snapshot.usage_of(container)
+    return seen.memory if seen and seen.memory is not None else container.memory_usage
 
 
 def _total(values: Iterable[int | None]) -> int | None:

@@ -569,6 +569,7 @@ class Peak:
     memory: int | None = None  # bytes
     cpus: float | None = None  # cores
     samples: int = 0
+    basis: str | None = None  # the images and limits that it was seen with; what has others is not the same any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -936,6 +937,7 @@ class ServiceReport:
     containers: tuple[str, ...] = ()
     memory_bytes: int | None = None
     memory_limit_bytes: int | None = None
+    cpu_ratio: float | None = None  # of its busiest container, of the cores that this one may use
     response_seconds: float | None = None
     last_check: datetime | None = None
     reasons: tuple[str, ...] = ()  # what the verdict stands on
@@ -986,3 +988,6 @@ class Report:
     probes: tuple[ProbeResult, ...] = ()
     containers: tuple[Container, ...] = ()
     waivers: tuple[Waiver, ...] = ()  # every one that the catalogue writes down
+    usages: tuple[Usage, ...] = ()
+    hosts: tuple[Host, ...] = ()
+    peaks: tuple[Peak, ...] = ()

@@ -282,7 +282,7 @@ class Store:
 
 def _report_row(report: Report) -> _ReportRow:
     # A container's own words stay out of the file: they serve the moment, and may hold anything.
-    content = _reports.dump_python(replace(report, containers=()), mode="json")
+    content = _reports.dump_python(replace(report, containers=(), usages=()), mode="json")
     return _ReportRow(
         taken_at=report.taken_at.timestamp(),
         system=_text(report.system) if report.system else None,

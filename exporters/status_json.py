@@ -97,7 +97,7 @@ def _service(item: ServiceReport, gaps: int) -> dict[str, Any]:
         "health": item.health,
         "memory_bytes": item.memory_bytes,
         "memory_limit_bytes": item.memory_limit_bytes,
-        "cpu_ratio": None,  # until two samples exist
+        "cpu_ratio": ratio(item.cpu_ratio),  # null until two samples exist
         "response_ms": None if item.response_seconds is None else round(item.response_seconds * 1000, 3),
         "last_check": timestamp(item.last_check),
         "coverage": ratio(item.coverage),

@@ -9,6 +9,7 @@ A project is a mapping of
     code, files   path -> text (or a mapping) of anything else
     containers    fields of containers; `state: running` and the environment's own project where not said
     listeners, probes   fields of listening ports and of probe results
+    usages, hosts, peaks   fields of what containers use, of the engine's machine, and of what was seen (`hours` ago)
     sources       name -> state, for sources that failed
     environments  what is judged; the first where not said
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import yaml
@@ -34,13 +35,16 @@ from auditor.model import (
     Container,
     EnvironmentSpec,
     Finding,
+    Host,
     Listener,
     Location,
+    Peak,
     Port,
     ProbeResult,
     Project,
     Report,
     SourceState,
+    Usage,
 )
 from auditor.policy import Policy
 from auditor.sources import knowledge
@@ -50,7 +54,7 @@ Planes = Mapping[str, Any]
 PLANES = frozenset(
     {
         "catalogue", "compose", "prometheus", "documents", "code", "files", "containers", "listeners", "probes",
-        "sources", "environments",
+        "sources", "environments", "usages", "hosts", "peaks",
     }
 )  # fmt: skip
 _COMPOSE_NAMES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
@@ -182,7 +186,17 @@ def _alive(snapshot: Snapshot, planes: Planes) -> Snapshot:
             ProbeResult(**{"environment": environment, "kind": "http", "target": f"http://{x['service']}"} | x)
             for x in _of(planes, "probes")
         ),
+        usages=tuple(
+            Usage(**{"environment": environment, "taken_at": snapshot.taken_at} | x) for x in _of(planes, "usages")
+        ),
+        hosts=tuple(Host(**{"environment": environment, "source": "docker"} | x) for x in _of(planes, "hosts")),
+        peaks=tuple(_peak(snapshot, environment, x) for x in _of(planes, "peaks")),
     )
+
+
+def _peak(snapshot: Snapshot, environment: str, fields: dict[str, Any]) -> Peak:
+    since = snapshot.taken_at - timedelta(hours=fields.pop("hours", 48))
+    return Peak(**{"environment": environment, "since": since} | fields)
 
 
 def _of(planes: Planes, plane: str) -> list[dict[str, Any]]:

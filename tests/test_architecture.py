@@ -25,6 +25,7 @@ LAYERS = (
         "compose",
         "knowledge",
         "inventory",
+        "usage",
         "health",
         "ladder",
         "settings",
@@ -36,7 +37,7 @@ LAYERS = (
     ("gather", "live", "draft", "demo_live"),
     ("scan", "plan", "plugins"),
     ("cli", "web", "__main__"),
-)
+)  # fmt: skip
 # The registry finds the checks by importing them, inside a function; nothing else may look upwards.
 DISCOVERY = {("registry", "checks")}
 

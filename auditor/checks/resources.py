@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from auditor import usage
 from auditor.inventory import Service, Snapshot
-from auditor.model import Definition, Lifecycle, Mount, Severity
+from auditor.model import Definition, Evidence, Host, Lifecycle, Location, Mount, Peak, Severity
 from auditor.registry import Problem, check
 
 
@@ -239,3 +240,200 @@ def _keeps(mount: Mount, paths: tuple[str, ...]) -> bool:
 def _meets(target: str, path: str) -> bool:
     """Whether a mount holds a path, or a part of what lies below it."""
     return target == path or path.startswith(f"{target.rstrip('/')}/") or target.startswith(f"{path}/")
+
+
+# --- limits against what is there, and against what was seen -------------------------------------------------------
+
+_SHOWN = 5  # containers in the evidence
+
+
+@check(
+    Host,
+    Severity.WARNING,
+    fix="Lower the limits that are larger than needed, move services elsewhere, or give the host more.",
+    needs=("docker",),
+)
+def host_overcommitted(host: Host, snapshot: Snapshot) -> Iterator[Problem]:
+    """The limits of what runs on a host add up to more than it has.
+
+    Each container keeps to its limit, and still all together run the host out of memory, or slow each other down. All
+    running containers count, whoever's they are: they share the machine.
+
+    Bad:
+        compose:
+          services:
+            web: {image: "nginx:1.27.5", mem_limit: 6g}
+            db: {image: "postgres:16.8", mem_limit: 6g}
+        containers:
+          - {name: demo-web-1, service: web, image: "nginx:1.27.5", memory_limit: 6442450944}
+          - {name: demo-db-1, service: db, image: "postgres:16.8", memory_limit: 6442450944}
+        hosts:
+          - {cpus: 4, memory: 8589934592}
+    Good:
+        compose:
+          services:
+            web: {image: "nginx:1.27.5", mem_limit: 1g}
+            db: {image: "postgres:16.8", mem_limit: 4g}
+        containers:
+          - {name: demo-web-1, service: web, image: "nginx:1.27.5", memory_limit: 1073741824}
+          - {name: demo-db-1, service: db, image: "postgres:16.8", memory_limit: 4294967296}
+        hosts:
+          - {cpus: 4, memory: 8589934592}
+    """
+    where = "the host" if host.source == "docker" else f"the host of `{host.source.partition(':')[2]}`"
+    memory = usage.memory_claims(host, snapshot)
+    total = sum(claim.amount or 0 for claim in memory)
+    if host.memory and total > host.memory:
+        said = f"the memory limits on {where} add up to {usage.mebibytes(total)}, it has {usage.mebibytes(host.memory)}"
+        yield _overcommitted("memory", said, memory, [usage.mebibytes(c.amount) for c in memory if c.amount], host)
+    cpus = usage.cpu_claims(host, snapshot)
+    wanted = round(sum(claim.amount or 0 for claim in cpus), 3)
+    if host.cpus and wanted > host.cpus:
+        said = f"the processor limits on {where} add up to {usage.cores(wanted)}, it has {usage.cores(host.cpus)}"
+        yield _overcommitted("cpus", said, cpus, [usage.cores(c.amount) for c in cpus if c.amount], host)
+
+
+def _overcommitted(kind: str, said: str, claims: Sequence[usage.Claim], amounts: Sequence[str], host: Host) -> Problem:
+    limited = [claim for claim in claims if claim.amount]
+    fields = usage.MEMORY_FIELDS if kind == "memory" else usage.CPU_FIELDS
+    owned = [claim.service.definition for claim in limited if claim.service and claim.service.definition]
+    texts = [f"container `{c.container.name}` may use {text}" for c, text in zip(limited, amounts, strict=True)][
+        :_SHOWN
+    ]
+    if len(limited) > _SHOWN:
+        texts.append(f"{len(limited) - _SHOWN} more have smaller limits")
+    if unlimited := len(claims) - len(limited):
+        texts.append(f"{unlimited} running containers have no limit" if unlimited > 1 else "1 has no limit")
+    return Problem(
+        said,
+        tuple(dict.fromkeys(definition.place(*fields) for definition in owned)),
+        tuple(Evidence("docker", text) for text in texts),
+        key=f"{host.source} {kind}",
+        field="memory_limit" if kind == "memory" else "cpu_limit",
+    )
+
+
+@check(
+    Service,
+    Severity.WARNING,
+    fix="Raise its memory limit well above the observed peak, or find what it keeps in memory.",
+    needs=("docker",),
+)
+def limit_undersized(
+    service: Service, snapshot: Snapshot, *, near: float = 90.0, samples: int = 3
+) -> Iterator[Problem]:
+    """A service has come near its memory limit.
+
+    The next busy hour may get it killed. Known where a server has watched it; `near` is a percentage, and fewer
+    `samples` say nothing. Processors are not judged by their peak: almost anything uses all it may while it starts.
+
+    Bad:
+        compose:
+          services:
+            web: {image: "nginx:1.27.5", mem_limit: 256m}
+        containers:
+          - {name: demo-web-1, service: web, image: "nginx:1.27.5", memory_limit: 268435456}
+        peaks:
+          - {service: web, memory: 257949696, samples: 500}
+    Good:
+        compose:
+          services:
+            web: {image: "nginx:1.27.5", mem_limit: 256m}
+        containers:
+          - {name: demo-web-1, service: web, image: "nginx:1.27.5", memory_limit: 268435456}
+        peaks:
+          - {service: web, memory: 150000000, samples: 500}
+    """
+    peak, limit = usage.peak_of(service, snapshot), _least_memory_limit(service)
+    if peak is None or peak.memory is None or not limit or peak.samples < samples or snapshot.excuse(service):
+        return
+    if peak.memory * 100 < near * limit:
+        return
+    said = f"{usage.percent(peak.memory / limit)} of its memory limit ({usage.amounts(peak.memory, limit)})"
+    yield Problem(
+        f"`{service.name}` has used up to {said}",
+        _limit_place(service, usage.MEMORY_FIELDS),
+        (Evidence("docker", _watched(peak)),),
+        field="memory_limit",
+        cause=f"memory of {service.name}",
+    )
+
+
+@check(
+    Service,
+    Severity.INFO,
+    fix="Lower the limit to somewhat above the observed peak.",
+    needs=("docker",),
+)
+def limit_oversized(
+    service: Service,
+    snapshot: Snapshot,
+    *,
+    far: float = 25.0,
+    hours: float = 24.0,
+    samples: int = 100,
+    least_memory: float = 128.0,
+) -> Iterator[Problem]:
+    """A service has a limit far above everything that it was seen to use.
+
+    What it may take and never takes is lost to others when limits are added up, and a leak is noticed late. Known where
+    a server has watched it for `hours` and `samples`; `far` is a percentage of the limit, and memory limits up to
+    `least_memory` MiB are never too large.
+
+    Bad:
+        compose:
+          services:
+            web: {image: "nginx:1.27.5", mem_limit: 4g}
+        containers:
+          - {name: demo-web-1, service: web, image: "nginx:1.27.5", memory_limit: 4294967296}
+        peaks:
+          - {service: web, memory: 104857600, samples: 5000, hours: 90}
+    Good:
+        compose:
+          services:
+            web: {image: "nginx:1.27.5", mem_limit: 4g}
+        containers:
+          - {name: demo-web-1, service: web, image: "nginx:1.27.5", memory_limit: 4294967296}
+        peaks:
+          - {service: web, memory: 104857600, samples: 20, hours: 1}
+    """
+    peak = usage.peak_of(service, snapshot)
+    if peak is None or peak.samples < samples or snapshot.excuse(service) or snapshot.runs_once(service):
+        return
+    if (snapshot.taken_at - peak.since).total_seconds() < hours * 3600:
+        return
+    limit = _least_memory_limit(service)
+    if limit and limit > least_memory * 2**20 and peak.memory is not None and peak.memory * 100 < far * limit:
+        said = f"no more than {usage.amounts(peak.memory, limit)} of its memory limit"
+        yield _oversized(service, said, "memory", usage.MEMORY_FIELDS, peak)
+    cpus = min((n for c in service.containers if (n := usage.cpu_limit(c, service))), default=None)
+    if cpus and cpus > _LEAST_CPUS and peak.cpus is not None and peak.cpus * 100 < far * cpus:
+        said = f"no more than {peak.cpus:.2g} of its {usage.cores(cpus)}"
+        yield _oversized(service, said, "cpu", usage.CPU_FIELDS, peak)
+
+
+_LEAST_CPUS = 0.5  # cores; less is never too much
+
+
+def _oversized(service: Service, said: str, kind: str, fields: tuple[str, ...], peak: Peak) -> Problem:
+    return Problem(
+        f"`{service.name}` has used {said}",
+        _limit_place(service, fields),
+        (Evidence("docker", _watched(peak)),),
+        key=kind,
+        field=f"{kind}_limit",
+    )
+
+
+def _least_memory_limit(service: Service) -> int | None:
+    """The smallest memory limit of its containers: a peak is one container's, and this one it must fit."""
+    return min((c.memory_limit for c in service.containers if c.memory_limit), default=None)
+
+
+def _limit_place(service: Service, fields: tuple[str, ...]) -> tuple[Location, ...]:
+    place = service.definition.place(*fields) if service.definition else service.location
+    return (place,) if place else ()
+
+
+def _watched(peak: Peak) -> str:
+    return f"the most of {peak.samples} samples since {peak.since:%Y-%m-%d %H:%M} UTC"

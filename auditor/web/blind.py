@@ -21,6 +21,7 @@ def blind(report: Report, why: str) -> Report:
         services=tuple(_unknown(service, why) for service in report.services),
         probes=(),
         containers=(),
+        usages=(),
     )
 
 
@@ -37,6 +38,7 @@ def _unknown(service: ServiceReport, why: str) -> ServiceReport:
         rungs={name: _unseen(rung, why) for name, rung in service.rungs.items()},
         health="unknown",
         memory_bytes=None,
+        cpu_ratio=None,
         response_seconds=None,
         reasons=(why,),
     )
