@@ -2,14 +2,15 @@
 
 Names, services and reasons are data: labels carry cleaned names only, never a message. The number of series is bounded:
 past the budget the services that stand last (by criticality, then name) lose their own series; the totals still count
-them, and `auditor_series_truncated` says how many series were left out.
+them, and `auditor_series_truncated` says how many series were left out. What containers do besides (processes, network,
+blocks) is left out before any service is.
 """
 
 from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,7 +20,18 @@ from prometheus_client.registry import Collector
 
 import auditor
 from auditor import ladder
-from auditor.model import Container, Criticality, Finding, Report, RungState, ServiceReport, Severity, Verdict
+from auditor.model import (
+    Container,
+    Criticality,
+    Finding,
+    Host,
+    Report,
+    RungState,
+    ServiceReport,
+    Severity,
+    Usage,
+    Verdict,
+)
 from exporters.escape import clean
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -76,6 +88,7 @@ class Exposition(Collector):
 
 
 _PYTHON = platform.python_version()
+_OF_CONTAINER = ("service", "environment", "container")
 # The labels of each family; a family is named without its prefix.
 _LABELS: Mapping[str, tuple[str, ...]] = {
     "build_info": ("version", "python"),
@@ -93,10 +106,13 @@ _LABELS: Mapping[str, tuple[str, ...]] = {
     "service_coverage_ratio": ("service", "environment"),
     "service_findings": ("service", "environment", "severity"),
     "probe_success": ("service", "environment", "probe"),
-    "container_memory_usage_bytes": ("service", "environment", "container"),
-    "container_memory_limit_bytes": ("service", "environment", "container"),
-    "container_restarts": ("service", "environment", "container"),
-    "container_health": ("service", "environment", "container"),
+    "container_memory_usage_bytes": _OF_CONTAINER,
+    "container_memory_limit_bytes": _OF_CONTAINER,
+    "container_health": _OF_CONTAINER,
+    "container_cpu_ratio": _OF_CONTAINER,
+    "container_pids": _OF_CONTAINER,
+    "host_memory_bytes": ("source", "environment"),
+    "host_cpus": ("source", "environment"),
 }
 
 
@@ -148,6 +164,7 @@ def _totals(report: Report, opened: Mapping[str, datetime]) -> Iterator[Metric]:
     yield _oldest(report, opened)
     yield from _waivers(report)
     yield from _sources(report)
+    yield from _hosts(report.hosts)
     yield from _checks(report)
     complete = "1 when every source that was asked for could be read."
     yield _gauge("report_complete", complete, (), float(report.complete))
@@ -230,6 +247,17 @@ def _sources(report: Report) -> Iterator[Metric]:
     yield took
 
 
+def _hosts(hosts: Iterable[Host]) -> Iterator[Metric]:
+    memory = _family("host_memory_bytes", "Memory of the machine that an engine runs on.")
+    cpus = _family("host_cpus", "Processors of the machine that an engine runs on.")
+    for host in hosts:
+        for family, value in ((memory, host.memory), (cpus, host.cpus)):
+            if value:
+                _add(family, (host.source, host.environment), value)
+    yield memory
+    yield cpus
+
+
 def _checks(report: Report) -> Iterator[Metric]:
     crashed = sum(tally.error is not None for tally in report.checks)
     yield _gauge("check_errors", "Checks that crashed in the latest scan.", (), float(crashed))
@@ -247,24 +275,41 @@ _SERVICE_FAMILIES: Mapping[str, str] = {
     "service_coverage_ratio": "Proved required rungs of those that were assessed, 0 to 1; absent if unknown.",
     "service_findings": "Open findings of a service.",
     "probe_success": "1 when a probe's question was answered as expected, 0 when not; absent if it could not be asked.",
-    "container_memory_usage_bytes": "Memory in use.",
+    "container_memory_usage_bytes": "Memory in use: the working set, without the cache that the kernel would give up.",
     "container_memory_limit_bytes": "Memory limit; absent without one.",
     "container_health": "1 healthy, 0 unhealthy by its own health check; absent without one or before its first word.",
+    "container_cpu_ratio": "Processors in use, of those that it may use, 0 to 1; absent before the second sample.",
+    "container_pids": "Processes and threads.",
 }
+# The same, for what only grows.
+_SERVICE_COUNTERS: Mapping[str, str] = {
+    "container_restarts": "Restarts that the engine counted.",
+    "container_cpu_usage_seconds": "Seconds that processors worked for it.",
+    "container_network_receive_bytes": "Bytes that came in over its networks.",
+    "container_network_transmit_bytes": "Bytes that went out over its networks.",
+    "container_block_read_bytes": "Bytes read from block devices.",
+    "container_block_written_bytes": "Bytes written to block devices.",
+}
+_BESIDES = frozenset({"container_pids", *(name for name in _SERVICE_COUNTERS if "_bytes" in name)})
 Sample = tuple[str, tuple[str | None, ...], float]
 
 
 def _services(report: Report, budget: int) -> Iterator[Metric]:
-    families = {name: _family(name, text) for name, text in _SERVICE_FAMILIES.items()}
-    families["container_restarts"] = CounterMetricFamily(
-        "auditor_container_restarts", "Restarts that the engine counted.", labels=_LABELS["container_restarts"]
-    )
+    families: dict[str, Metric] = {name: _family(name, text) for name, text in _SERVICE_FAMILIES.items()}
+    families |= {
+        name: CounterMetricFamily(f"auditor_{name}", text, labels=_OF_CONTAINER)
+        for name, text in _SERVICE_COUNTERS.items()
+    }
     left = min(budget, PER_SERVICE * len(report.services) + BESIDE) - BESIDE
-    truncated = 0
+    services = sorted(report.services, key=lambda item: (_ORDER[item.criticality], item.environment, item.name))
     facts = _Facts(report)
+    described = [list(_samples(service, facts)) for service in services]
+    truncated = 0
+    if (total := sum(map(len, described))) > left:
+        described = [[sample for sample in samples if sample[0] not in _BESIDES] for samples in described]
+        truncated = total - sum(map(len, described))
     seen: set[tuple[str, ...]] = set()  # names that differ in what is cleaned away would be one series twice
-    for service in sorted(report.services, key=lambda item: (_ORDER[item.criticality], item.environment, item.name)):
-        samples = list(_samples(service, facts))
+    for samples in described:
         if len(samples) > left:
             truncated += len(samples)
             left = 0  # what stands behind is folded too: which services have series must not depend on their size
@@ -293,6 +338,7 @@ class _Facts:
                 name = f"{probe.kind} {probe.target}"
                 answers[name] = answers.get(name, True) and probe.outcome == "success"
         self.containers = {(item.environment, item.name): item for item in report.containers}
+        self.usages = {(item.environment, item.container): item for item in report.usages}
 
     def containers_of(self, service: ServiceReport) -> Iterator[Container]:
         for name in dict.fromkeys(service.containers):
@@ -320,15 +366,34 @@ def _samples(service: ServiceReport, facts: _Facts) -> Iterator[Sample]:
     for probe, success in facts.probes.get((service.environment, service.name), {}).items():
         yield "probe_success", (*own, probe), float(success)
     for container in facts.containers_of(service):
-        yield from _container(container, (*own, container.name))
+        yield from _container(
+            container, facts.usages.get((container.environment, container.id)), (*own, container.name)
+        )
 
 
-def _container(container: Container, labels: tuple[str, ...]) -> Iterator[Sample]:
-    if container.memory_usage is not None:
-        yield "container_memory_usage_bytes", labels, container.memory_usage
-    if container.memory_limit:
-        yield "container_memory_limit_bytes", labels, container.memory_limit
-    if container.restarts is not None:
-        yield "container_restarts", labels, container.restarts
-    if container.health in _HEALTH:
-        yield "container_health", labels, _HEALTH[container.health]
+def _container(container: Container, usage: Usage | None, labels: tuple[str, ...]) -> Iterator[Sample]:
+    values: dict[str, float | None] = {
+        "memory_usage_bytes": container.memory_usage,
+        "memory_limit_bytes": container.memory_limit or None,
+        "restarts": container.restarts,
+        "health": _HEALTH.get(container.health),
+    }
+    if usage:
+        values |= {name: value for name, value in _used(usage).items() if value is not None}
+    for name, value in values.items():
+        if value is not None:
+            yield f"container_{name}", labels, value
+
+
+def _used(usage: Usage) -> Mapping[str, float | None]:
+    return {
+        "memory_usage_bytes": usage.memory,
+        "memory_limit_bytes": usage.memory_limit or None,
+        "cpu_usage_seconds": usage.cpu_seconds,
+        "cpu_ratio": usage.cpu_ratio,
+        "pids": usage.pids,
+        "network_receive_bytes": usage.network_received,
+        "network_transmit_bytes": usage.network_sent,
+        "block_read_bytes": usage.block_read,
+        "block_written_bytes": usage.block_written,
+    }

@@ -13,12 +13,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from auditor.model import (
     Container,
     Criticality,
+    Host,
     Location,
     ProbeResult,
     Report,
     RungState,
     Severity,
     SourceState,
+    Usage,
     Verdict,
     Waiver,
 )
@@ -221,3 +223,46 @@ def test_promtool_has_nothing_to_say(promtool: Callable[..., subprocess.Complete
 def test_every_state_of_a_rung_is_rendered() -> None:
     for state in RungState:
         series(render(report((service("web", rungs=rungs(running=state)),))))
+
+
+BOX = Container("a" * 64, "web-1", "prod", "web:1", "running", restarts=2, memory_limit=512)
+USED = Usage("prod", "a" * 64, NOON, memory=256, cpu_seconds=12.5, cpu_ratio=0.25, pids=7, network_received=10,
+             network_sent=20, block_read=30, block_written=40)  # fmt: skip
+
+
+def test_what_a_container_uses() -> None:
+    one = report((service("web", containers=("web-1",)),), containers=(BOX,), usages=(USED,))
+    labels = {**WEB, "container": "web-1"}
+    wanted = {
+        "memory_usage_bytes": 256, "memory_limit_bytes": 512, "cpu_usage_seconds_total": 12.5, "cpu_ratio": 0.25,
+        "pids": 7, "network_receive_bytes_total": 10, "network_transmit_bytes_total": 20, "block_read_bytes_total": 30,
+        "block_written_bytes_total": 40, "restarts_total": 2,
+    }  # fmt: skip
+    assert {name: value(one, f"container_{name}", **labels) for name in wanted} == wanted
+
+
+def test_what_is_not_known_of_a_container_has_no_sample() -> None:
+    one = report((service("web", containers=("web-1",)),), containers=(BOX,), usages=(Usage("prod", BOX.id, NOON),))
+    shown = {name for name, _ in series(render(one)) if name.startswith("auditor_container_")}
+    assert shown == {"auditor_container_memory_limit_bytes", "auditor_container_restarts_total"}
+
+
+def test_the_host_of_each_engine() -> None:
+    one = report(hosts=(Host("prod", "docker", cpus=4, memory=1024), Host("prod", "docker:b")))
+    assert value(one, "host_memory_bytes", source="docker", environment="prod") == 1024
+    assert value(one, "host_cpus", source="docker", environment="prod") == 4
+    assert value(one, "host_cpus", source="docker:b", environment="prod") is None
+
+
+def test_details_of_containers_go_before_any_service_goes() -> None:
+    boxes = tuple(replace(BOX, id=f"{n:064}", name=f"web-{n}") for n in range(4))
+    used = tuple(replace(USED, container=box.id) for box in boxes)
+    web = service("web", containers=tuple(box.name for box in boxes))
+    found = series(render(report((web,), containers=boxes, usages=used)))
+    assert value_of(found, "container_pids") == []
+    assert len(value_of(found, "container_memory_usage_bytes")) == 4
+    assert value_of(found, "series_truncated") == [20], "five series of each container"
+
+
+def value_of(found: Series, name: str) -> list[float]:
+    return [number for (full, _), number in found.items() if full == f"auditor_{name}"]
