@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from auditor import compose, knowledge
 from auditor.compose.mounts import resolve_mount
+from auditor.compose.schema import Schema
 from auditor.errors import AuditorError
 from auditor.model import (
     Catalogue,
@@ -59,6 +60,7 @@ class Request:
 
     tree: Tree
     components: tuple[Component, ...]
+    schema: Schema  # of Compose files
     judged: tuple[str, ...]
     catalogue: Catalogue | None = None
     directory: str = ""
@@ -98,6 +100,7 @@ def _compose(request: Request, spec: EnvironmentSpec, facts: FileFacts) -> Proje
     project = compose.load(
         spec,
         request.tree,
+        schema=request.schema,
         directory=request.directory,
         files=files,
         variables=request.variables,

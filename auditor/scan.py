@@ -18,7 +18,7 @@ from auditor.gather import FileFacts, Request, gather_files, specs
 from auditor.inventory import Snapshot
 from auditor.model import Catalogue, Component, EnvironmentSpec, Report, SourceState
 from auditor.settings import Settings
-from auditor.sources import knowledge
+from auditor.sources import compose_schema, knowledge
 from auditor.sources.tree import DiskTree
 from auditor.tree import Tree
 
@@ -113,6 +113,7 @@ def gather(settings: Settings, progress: Progress | None = None) -> Snapshot:
         Request(
             tree=tree,
             components=components,
+            schema=compose_schema.load(),
             judged=tuple(spec.name for spec in judged),
             catalogue=catalogue,
             directory=place.directory,

@@ -16,6 +16,7 @@ import yaml
 
 from auditor.compose import load
 from auditor.model import EnvironmentSpec, Location
+from auditor.sources import compose_schema
 from auditor.sources.tree import DiskTree
 
 
@@ -41,9 +42,10 @@ def main(path: Path, rounds: int) -> None:
     """Measures by turns after one warm-up, and prints the medians."""
     data = path.read_bytes()
     spec = EnvironmentSpec("bench", Location(path.name), compose=(path.name,))
+    schema = compose_schema.load()
     works: dict[str, Callable[[], object]] = {
         "events": lambda: events(data),
-        "load": lambda: load(spec, DiskTree(path.parent), directory=""),
+        "load": lambda: load(spec, DiskTree(path.parent), schema=schema, directory=""),
         "csafe": lambda: csafe(data),
     }
     runs: dict[str, list[float]] = {name: [] for name in works}

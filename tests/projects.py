@@ -47,7 +47,7 @@ from auditor.model import (
     Usage,
 )
 from auditor.policy import Policy
-from auditor.sources import knowledge
+from auditor.sources import compose_schema, knowledge
 from tests.builders import NOON, MemoryTree
 
 Planes = Mapping[str, Any]
@@ -70,7 +70,9 @@ def snapshot_of(planes: Planes, taken_at: datetime = NOON) -> Snapshot:
     reading = given or _bare(planes)
     judged = tuple(planes.get("environments", ())) or (reading.environments[0].name,)
     tree = MemoryTree(files)
-    facts = gather_files(Request(tree=tree, components=components(), judged=judged, catalogue=reading))
+    facts = gather_files(
+        Request(tree=tree, components=components(), schema=compose_schema.load(), judged=judged, catalogue=reading)
+    )
     composed = "compose" in planes or any(name in files for name in _COMPOSE_NAMES) or reading.environments[0].compose
     projects = tuple(facts.projects) if composed else ()
     snapshot = Snapshot(

@@ -48,7 +48,7 @@ PURE_PARSERS = (
     "sources.prometheus",
 )  # fmt: skip
 # What the pure modules take from outside: parsers and patterns that themselves only compute.
-PURE_LIBRARIES = {"yamlfile": {"yaml"}, "matching": {"re2"}}
+PURE_LIBRARIES = {"yamlfile": {"yaml"}, "matching": {"re2"}, "compose.schema": {"jsonschema_rs"}}
 IMPURE_MODULES = frozenset(
     {
         "asyncio", "concurrent", "docker", "fileinput", "ftplib", "glob", "http", "httpx", "io", "locale",

@@ -9,6 +9,7 @@ import pytest
 
 from auditor.catalogue import parse_catalogue
 from auditor.gather import FileFacts, Request, gather_files
+from auditor.sources import compose_schema
 from auditor.sources.tree import DiskTree
 from tests.builders import MemoryTree
 
@@ -22,7 +23,9 @@ def facts(catalogue: str, **files: str) -> FileFacts:
 
 def _gathered(catalogue: str, tree: MemoryTree | DiskTree) -> FileFacts:
     known = parse_catalogue(catalogue.encode(), "catalogue.yaml")
-    return gather_files(Request(tree=tree, components=(), judged=("default",), catalogue=known))
+    return gather_files(
+        Request(tree=tree, components=(), schema=compose_schema.load(), judged=("default",), catalogue=known)
+    )
 
 
 def state(found: FileFacts, name: str) -> tuple[str, str | None]:

@@ -91,6 +91,7 @@ def compute(asked: Mapping[str, Any], environ: Mapping[str, str]) -> Canonical:
     """The canonical model of what a command line asks for. Raises UsageError where a named place is not there."""
     from auditor.compose.canonical import canonical
     from auditor.model import EnvironmentSpec, Location
+    from auditor.sources import compose_schema
     from auditor.sources.tree import DiskTree
 
     files = [Path(file).absolute() for file in asked.get("files") or _named(environ)]
@@ -111,6 +112,7 @@ def compute(asked: Mapping[str, Any], environ: Mapping[str, str]) -> Canonical:
     return canonical(
         spec,
         tree,
+        schema=compose_schema.load(),
         root=str(root),
         directory="" if relative == "." else relative,
         files=tuple(_relative(path, root) for path in files) or None,

@@ -18,7 +18,8 @@ from auditor.compose.interpolate import ExpansionError, Scope, TemplateError
 from auditor.compose.merge import untag
 from auditor.compose.mounts import resolve_mount
 from auditor.compose.places import Faults, Places
-from auditor.compose.shape import CONFIG, MODEL, NETWORK, SECRET, VOLUME, Shape, conform
+from auditor.compose.schema import Schema
+from auditor.compose.shape import conform
 from auditor.compose.tracked import secret_files
 from auditor.compose.values import boolean
 from auditor.compose.writing import remarks
@@ -30,7 +31,6 @@ from auditor.yamlfile import Mapping, Sequence, Value
 __all__ = ["Composition", "compose", "load", "resolve_mount"]
 
 _NONE: AnyMapping[str, str] = MappingProxyType({})
-_NAME = re.compile(r"[a-zA-Z0-9._-]+")
 _NOT_IN_PROJECT = re.compile(r"[^a-z0-9_-]")
 
 
@@ -50,6 +50,7 @@ def load(
     spec: EnvironmentSpec,
     tree: Tree,
     *,
+    schema: Schema,
     directory: str,
     files: tuple[str, ...] | None = None,
     variables: AnyMapping[str, str] = _NONE,
@@ -58,13 +59,21 @@ def load(
 ) -> Project:
     """The merged model of an environment, as far as its files allow; what they lack is in `faults`.
 
-    `directory`: where the paths of `spec` begin (the catalogue's, or that of the first `-f`), "" is the root.
+    `schema`: the published one. `directory`: where the paths of `spec` begin (the catalogue's, or that of the first
+    `-f`), "" is the root.
     `files`: instead of those of `spec`, relative to the root. `variables` win over those of `spec`, and
     these over `.env`. `optional`: no file to be found is no fault. `root_name`: what the root
     directory is called, for a project that has no other name. Wrong content raises nothing.
     """
     return compose(
-        spec, tree, directory=directory, files=files, variables=variables, optional=optional, root_name=root_name
+        spec,
+        tree,
+        schema=schema,
+        directory=directory,
+        files=files,
+        variables=variables,
+        optional=optional,
+        root_name=root_name,
     )[0]
 
 
@@ -72,6 +81,7 @@ def compose(
     spec: EnvironmentSpec,
     tree: Tree,
     *,
+    schema: Schema,
     directory: str,
     files: tuple[str, ...] | None = None,
     variables: AnyMapping[str, str] = _NONE,
@@ -84,7 +94,7 @@ def compose(
     `interpolate`: False leaves `$NAME` in the texts as it stands.
     """
     faults = Faults(spec.name, Places())
-    loader = Loader(tree, faults, interpolate=interpolate)
+    loader = Loader(tree, faults, schema, interpolate=interpolate)
     with _collector_paused():
         try:
             return _load(spec, loader, directory, files, variables, optional=optional, root_name=root_name)
@@ -137,6 +147,9 @@ def _load(
         return Project(spec.name, name, tuple(paths), faults=faults.all()), None
     if loader.tagged:
         untag(model)
+    if not model.keys() & loader.schema.root.properties.keys() - {"version", "name"}:
+        faults.add("no `services`", model.line, help="write the services under a top-level `services:`")
+    model = conform(model, loader.schema, faults, lenient=not loader.interpolate)
     project = _project(spec, loader, model, home, name, scope)
     composition = Composition(model, loader, home, name, scope, _profiles(spec, scope))
     return replace(project, named=told or project.named), composition
@@ -146,12 +159,9 @@ def _project(
     spec: EnvironmentSpec, loader: Loader, model: Mapping, home: str, name: str | None, scope: Scope
 ) -> Project:
     faults = loader.faults
-    if not model.keys() & MODEL.keys.keys() - {"version", "name"}:
-        faults.add("no `services`", model.line, help="write the services under a top-level `services:`")
-    model = conform(model, MODEL, faults, "the file")
-    networks, volumes = _section(model, "networks", NETWORK, faults), _section(model, "volumes", VOLUME, faults)
-    configs, secrets = _section(model, "configs", CONFIG, faults), _section(model, "secrets", SECRET, faults)
-    services = _services(model, faults)
+    networks, volumes = _section(model, "networks"), _section(model, "volumes")
+    configs, secrets = _section(model, "configs"), _section(model, "secrets")
+    services = {key: item for key, item in _section(model, "services").items() if isinstance(item, Mapping)}
     context = Context(
         loader,
         home,
@@ -334,34 +344,9 @@ def _say_missing(loader: Loader, scope: Scope, home: str, has_env_file: bool) ->
         loader.faults.add(what + said, position, check="unresolved-variable", help=help)
 
 
-def _services(model: Mapping, faults: Faults) -> dict[str, Mapping]:
-    section = model.get("services")
-    found: dict[str, Mapping] = {}
-    if not isinstance(section, Mapping):
-        return found
-    for name, service in section.items():
-        position = section.lines[name]
-        if name.startswith("x-") and not isinstance(service, Mapping):
-            continue
-        if not _NAME.fullmatch(name):
-            faults.add(f"`{name[:60]}` is no name of a service", position, help="use letters, digits, `.`, `_`, `-`")
-        elif isinstance(service, Mapping):
-            found[name] = service
-        else:
-            faults.add(f"service `{name}` is no mapping", position, service=name)
-    return found
-
-
-def _section(model: Mapping, section: str, shape: Shape, faults: Faults) -> Mapping:
+def _section(model: Mapping, section: str) -> Mapping:
     value = model.get(section)
-    if not isinstance(value, Mapping):
-        return Mapping()
-    for name, item in value.items():
-        if isinstance(item, Mapping):
-            conform(item, shape, faults, f"`{section}.{name[:60]}`")
-        elif item is not None:
-            faults.add(f"`{section}.{name[:60]}` is no mapping", value.lines[name])
-    return value
+    return value if isinstance(value, Mapping) else Mapping()
 
 
 def _is_external(network: Value) -> bool:

@@ -30,6 +30,7 @@ from auditor.compose.forms import (
 )
 from auditor.compose.merge import Merged, keyed, unwrap
 from auditor.compose.places import Places
+from auditor.compose.schema import Schema
 from auditor.compose.service import SERVICE, canonical_service
 from auditor.compose.uninterpreted import uninterpreted
 from auditor.compose.values import boolean, scalar_text
@@ -58,6 +59,7 @@ def canonical(
     spec: EnvironmentSpec,
     tree: Tree,
     *,
+    schema: Schema,
     root: str,
     directory: str = "",
     files: tuple[str, ...] | None = None,
@@ -73,6 +75,7 @@ def canonical(
     project, composition = compose(
         spec,
         tree,
+        schema=schema,
         directory=directory,
         files=files,
         variables=variables,

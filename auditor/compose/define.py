@@ -20,7 +20,6 @@ from auditor.compose.places import Faults
 from auditor.compose.ports import exposed, ports
 from auditor.compose.references import addresses, in_command
 from auditor.compose.secrets import classify
-from auditor.compose.shape import SERVICE, conform
 from auditor.compose.values import boolean, duration, integer, number, scalar_text, size, words
 from auditor.errors import EvidenceError, TextError
 from auditor.model import Definition, Dependency, HealthCheck, Location, Mount, Reference, Variable
@@ -55,10 +54,9 @@ class Context:
         return self.loader.faults
 
 
-def define(name: str, written: Mapping, position: int, context: Context) -> Definition:
+def define(name: str, service: Mapping, position: int, context: Context) -> Definition:
     """The definition of one merged service."""
     faults = context.faults
-    service = conform(written, SERVICE, faults, f"service `{name}`", name)
     location = faults.places.at(position)
     if name not in context.loader.half:
         _require_image(name, service, location, faults)

@@ -13,6 +13,7 @@ from auditor.compose.interpolate import Budget, ExpansionError, Interpolation, S
 from auditor.compose.merge import TAGS, copied, keyed, merge_model, merge_service, unwrap
 from auditor.compose.places import Faults, Places
 from auditor.compose.rebase import rebase_model, rebase_service
+from auditor.compose.schema import Schema
 from auditor.compose.tracked import secrets_in
 from auditor.errors import AuditorError, EvidenceError, TextError
 from auditor.model import Location
@@ -96,8 +97,9 @@ def _there(tree: Tree, path: str) -> bool:
 class Loader:
     """Reads for one environment, within limits. Whatever is wrong becomes a fault; only StopError leaves."""
 
-    def __init__(self, tree: Tree, faults: Faults, *, interpolate: bool = True) -> None:
+    def __init__(self, tree: Tree, faults: Faults, schema: Schema, *, interpolate: bool = True) -> None:
         self.tree = tree
+        self.schema = schema
         self.interpolate = interpolate
         self.faults = faults
         self.places: Places = faults.places

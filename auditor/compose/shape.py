@@ -1,251 +1,280 @@
-"""Which keys Compose knows and what kind of value each takes: one table a level, and one walk that applies it."""
+"""What the schema refuses in a merged model, said in the file's own terms, and the rest of the model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from operator import is_
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from auditor.compose.interpolate import Text
-from auditor.compose.merge import kind
+from auditor.compose.merge import copied
 from auditor.compose.places import Faults
+from auditor.compose.schema import Node, Raw, Schema
+from auditor.errors import did_you_mean
 from auditor.yamlfile import Mapping, Sequence, Value
 
-# What a value may be, as bits: plain numbers, because enum flags cost more than the whole walk.
-# A text that a variable gave also passes where a number or a boolean is wanted.
-Kind: TypeAlias = int
+Path: TypeAlias = "tuple[str | int, ...]"
 
-_T, _N, _B, _L, _M, _0 = 1, 2, 4, 8, 16, 32
-_SIZE, _FLAG, _PAIRS, _TEXTS = _T | _N, _B | _T, _M | _L, _T | _L
-
+# What one kind of the schema is called; the order is that of a message.
 _NAMES = {
-    _T: "a text",
-    _N: "a number",
-    _B: "true or false",
-    _L: "a list",
-    _M: "a mapping",
-    _0: "nothing",
+    "string": "a text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
 }
+_SCALARS = frozenset(("string", "number", "integer", "boolean"))
+_SECTIONS = {"services": "service", "networks": "network", "volumes": "volume", "configs": "config"}
+_SECTIONS |= {"secrets": "secret", "models": "model"}
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """The keys of one mapping, the shapes of those that are mappings themselves, and of what lists and mappings hold.
+class _Wrong:
+    """One thing that is not as it should be. `drop`: whether the rest can be had by leaving the value out."""
 
-    `each`: key -> shape of its mappings (`ports: [{target: 80}]`, `networks: {front: {aliases: []}}`);
-    `texts`: keys whose lists hold nothing but texts; `unique`: lists that may hold nothing twice.
+    path: Path
+    position: int
+    message: str
+    help: str | None = None
+    drop: bool = True
+
+
+def conform(model: Mapping, schema: Schema, faults: Faults, *, lenient: bool = False) -> Mapping:
+    """The model without what the schema refuses, each of it said at its line. What is right is shared, not copied.
+
+    `lenient`: texts may still hold variables, which pass wherever a single value does.
     """
-
-    keys: dict[str, Kind]
-    inner: dict[str, Shape] = field(default_factory=dict)
-    each: dict[str, Shape] = field(default_factory=dict)
-    texts: frozenset[str] = frozenset()
-    unique: frozenset[str] = frozenset()
-
-
-def _shape(inner: dict[str, Shape] | None = None, **groups: str) -> Shape:
-    """`_shape(text="a b", ...)`: the keys by the kind of their values."""
-    keys = {key: _GROUPS[group] for group, names in groups.items() for key in names.split()}
-    return Shape(keys, inner or {})
-
-
-_GROUPS = {
-    "text": _T,
-    "size": _SIZE,
-    "flag": _FLAG,
-    "items": _L,
-    "mapping": _M,
-    "pairs": _PAIRS,
-    "texts": _TEXTS,
-    "command": _TEXTS | _0,
-    "text_or_mapping": _T | _M,
-    "optional_mapping": _M | _0,
-    "optional_text": _T | _0,
-    "any_scalar": _T | _N | _B,
-    "flag_or_mapping": _B | _T | _M,
-}
-
-_LIMITS = _shape(size="cpus memory pids")
-_RESERVATIONS = _shape(size="cpus memory", items="generic_resources devices")
-_RESOURCES = _shape({"limits": _LIMITS, "reservations": _RESERVATIONS}, mapping="limits reservations")
-_UPDATE = _shape(size="parallelism max_failure_ratio", text="delay failure_action monitor order")
-DEPLOY = _shape(
-    {
-        "resources": _RESOURCES,
-        "update_config": _UPDATE,
-        "rollback_config": _UPDATE,
-        "restart_policy": _shape(text="condition delay window", size="max_attempts"),
-        "placement": _shape(items="constraints preferences", size="max_replicas_per_node"),
-    },
-    text="mode endpoint_mode",
-    size="replicas",
-    pairs="labels",
-    mapping="rollback_config update_config resources restart_policy placement",
-)
-HEALTHCHECK = _shape(flag="disable", text="interval timeout start_period start_interval", size="retries", texts="test")
-BUILD = _shape(
-    text="context dockerfile dockerfile_inline network target isolation",
-    pairs="args labels ssh additional_contexts extra_hosts",
-    items="cache_from cache_to secrets tags platforms entitlements",
-    flag="no_cache pull privileged",
-    size="shm_size",
-    mapping="ulimits",
-    any_scalar="provenance sbom",
-)
-LOGGING = _shape(text="driver", mapping="options")
-PORT = _shape(text="name mode host_ip protocol app_protocol", size="target published")
-MOUNT = _shape(
-    text="type source target consistency", flag="read_only", mapping="bind volume tmpfs image"
-)  # the options inside concern no fact that is kept
-EDGE = _shape(text="condition", flag="required restart")
-ATTACHMENT = _shape(
-    text="interface_name ipv4_address ipv6_address mac_address",
-    items="aliases link_local_ips",
-    size="priority gw_priority",
-    mapping="driver_opts",
-)
-GRANT = _shape(text="source target uid gid", size="mode")
-ENV_FILE = _shape(text="path format", flag="required")
-_TEXT_ITEMS = frozenset(
-    (
-        *("annotations", "cap_add", "cap_drop", "command", "device_cgroup_rules", "dns", "dns_opt", "dns_search"),
-        *("entrypoint", "environment", "external_links", "extra_hosts", "label_file", "labels", "links", "profiles"),
-        *("security_opt", "sysctls", "tmpfs", "volumes_from"),
-    )
-)
-_SERVICE = _shape(
-    {"deploy": DEPLOY, "healthcheck": HEALTHCHECK, "build": BUILD, "logging": LOGGING},
-    text="cgroup cgroup_parent container_name cpuset domainname hostname image ipc isolation mac_address network_mode "
-    "platform pull_policy pull_refresh_after restart runtime stop_grace_period stop_signal user userns_mode uts "
-    "working_dir",
-    optional_text="pid",
-    size="cpu_count cpu_percent cpu_shares cpu_quota cpu_period cpu_rt_period cpu_rt_runtime cpus mem_limit "
-    "mem_reservation mem_swappiness memswap_limit oom_score_adj pids_limit scale shm_size",
-    flag="attach init oom_kill_disable privileged read_only stdin_open tty use_api_socket",
-    items="cap_add cap_drop configs device_cgroup_rules devices dns_opt expose external_links group_add links ports "
-    "post_start pre_start pre_stop profiles secrets security_opt volumes volumes_from",
-    pairs="annotations depends_on environment extra_hosts labels models networks sysctls",
-    texts="dns dns_search env_file gpus label_file tmpfs",
-    command="command entrypoint",
-    text_or_mapping="extends",
-    mapping="blkio_config credential_spec logging provider storage_opt ulimits healthcheck",
-    optional_mapping="deploy develop",
-)
-SERVICE = Shape(
-    _SERVICE.keys | {"build": _T | _M},
-    _SERVICE.inner,
-    each={
-        "ports": PORT,
-        "volumes": MOUNT,
-        "depends_on": EDGE,
-        "networks": ATTACHMENT,
-        "secrets": GRANT,
-        "configs": GRANT,
-        "env_file": ENV_FILE,
-    },
-    texts=_TEXT_ITEMS,
-    unique=frozenset(("device_cgroup_rules", "external_links", "group_add", "security_opt", "volumes_from")),
-)
-_RESOURCE = dict.fromkeys(("driver", "name"), _T) | {"driver_opts": _M, "external": _B | _T | _M, "labels": _PAIRS}
-NETWORK = Shape(
-    _RESOURCE | {"ipam": _M} | dict.fromkeys(("attachable", "enable_ipv4", "enable_ipv6", "internal"), _FLAG)
-)
-VOLUME = Shape(_RESOURCE)
-_FILE = dict.fromkeys(("name", "file", "environment", "template_driver", "driver"), _T) | {
-    "external": _B | _T | _M,
-    "labels": _PAIRS,
-    "driver_opts": _M,
-}
-CONFIG = Shape(_FILE | {"content": _T})
-SECRET = Shape(_FILE)
-MODEL = Shape(
-    {"version": _T, "name": _T, "include": _L}
-    | dict.fromkeys(("services", "networks", "volumes", "configs", "secrets", "models"), _M)
-)
+    if schema.accepts(model):
+        return model
+    dropped: _Tree = {}
+    walk = _Walk(schema, faults, lenient)
+    found = list(walk.mapping(model, schema.root, (), model.line))
+    if not found and not walk.excused:
+        faults.add("the file is not as the schema of Compose wants it", _deepest(model, schema.first(model)))
+    for wrong in found:
+        service = wrong.path[1] if len(wrong.path) > 1 and wrong.path[0] == "services" else None
+        named = service if isinstance(service, str) and service in _services(model) else None
+        faults.add(wrong.message, wrong.position, help=wrong.help, service=named)
+        if wrong.drop:
+            _mark(dropped, wrong.path)
+    kept = _without(model, dropped)
+    return kept if isinstance(kept, Mapping) else model
 
 
-def conform(value: Mapping, shape: Shape, faults: Faults, where: str, service: str | None = None) -> Mapping:
-    """`value` without what Compose refuses, each of it said at its line. Unchanged values are shared, not copied."""
-    result: Mapping | None = None
-    keys = shape.keys
-    for key, item in value.items():
-        wanted = keys.get(key)
-        if wanted is None:
-            if key.startswith("x-"):
-                continue
-            help = faults.near(key, keys)
-            faults.add(f"unknown key `{key[:60]}` in {where}", value.lines[key], help=help, service=service)
-        elif not _KINDS.get(item.__class__, _M) & wanted and not _fits(item, wanted):
-            _refuse(key, item, wanted, value.lines[key], faults, service)
+def _services(model: Mapping) -> Mapping:
+    section = model.get("services")
+    return section if isinstance(section, Mapping) else Mapping()
+
+
+def _deepest(model: Value, path: Path) -> int:
+    """The position of what a path leads to, as far as it does."""
+    position = 1
+    for part in path:
+        if isinstance(model, Mapping) and part in model:
+            position, model = model.lines[str(part)], model[str(part)]
+        elif isinstance(model, Sequence) and isinstance(part, int):
+            position, model = model.lines[part], model[part]
+    return position
+
+
+# --- leaving out -----------------------------------------------------------------------------------------------------
+
+_Tree: TypeAlias = "dict[str | int, _Tree | None]"
+
+
+def _mark(tree: _Tree, path: Path) -> None:
+    for part in path[:-1]:
+        inner = tree.setdefault(part, {})
+        if inner is None:
+            return
+        tree = inner
+    tree[path[-1]] = None
+
+
+def _without(value: Value, dropped: _Tree) -> Value:
+    """A value without the paths of a tree; None in it ends a path."""
+    if not dropped:
+        return value
+    if isinstance(value, Mapping):
+        result = copied(value)
+        for key, inner in dropped.items():
+            if inner is not None:
+                result[str(key)] = _without(value[str(key)], inner)
+            else:
+                del result[str(key)]
+        return result
+    if isinstance(value, Sequence):
+        kept = [index for index in range(len(value)) if dropped.get(index, _NOTHING) is not None]
+        items = [_without(value[index], dropped.get(index) or {}) for index in kept]
+        return Sequence(items, line=value.line, lines=[value.lines[index] for index in kept])
+    return value
+
+
+_NOTHING: _Tree = {}
+
+
+# --- looking ---------------------------------------------------------------------------------------------------------
+
+
+class _Walk:
+    """The model and the schema, side by side."""
+
+    def __init__(self, schema: Schema, faults: Faults, lenient: bool) -> None:
+        self.node = schema.node
+        self.faults = faults
+        self.lenient = lenient
+        self.excused = False  # whether a variable stands where its value was not judged
+
+    def value(self, value: Value, raw: Raw, path: Path, position: int) -> Iterator[_Wrong]:
+        """All that is wrong with a value, the outermost alone where nothing inside can be judged."""
+        node = self.node(raw)
+        if not self._admits(value, node):
+            yield _mistyped(value, self._wanted(node), path, position)
+            return
+        if isinstance(value, Mapping):
+            yield from self.mapping(value, node, path, position)
+        elif isinstance(value, Sequence):
+            yield from self._items(value, node, path)
         else:
-            if key in shape.texts and isinstance(item, Sequence):
-                _only_texts(key, item, faults, service)
-            if key in shape.unique and isinstance(item, Sequence):
-                _only_once(key, item, faults, service)
-            kept = _conform_inner(key, item, shape, faults, service)
-            if kept is not item:
-                result = result or Mapping(value, line=value.line, lines=value.lines)
-                result[key] = kept
-            continue
-        result = result or Mapping(value, line=value.line, lines=value.lines)
-        del result[key]
-    return value if result is None else result
+            yield from _misspelt(value, node, path, position)
+        yield from self._branches(value, node, path, position)
+
+    def mapping(self, value: Mapping, node: Node, path: Path, position: int) -> Iterator[_Wrong]:
+        for key, item in value.items():
+            known = False
+            for raw in _said_of(key, node):
+                known = True
+                yield from self.value(item, raw, (*path, key), value.lines[key])
+            if not known and not node.open:
+                yield self._unknown(key, node, path, value.lines[key])
+        for key in node.required:
+            if key not in value:
+                yield _Wrong(path, position, f"{_owner(path)} lacks `{key}`", drop=False)
+
+    def _items(self, value: Sequence, node: Node, path: Path) -> Iterator[_Wrong]:
+        if node.items is not None:
+            for index, item in enumerate(value):
+                yield from self.value(item, node.items, (*path, index), value.lines[index])
+        if node.unique:
+            yield from _twice(value, path)
+
+    def _branches(self, value: Value, node: Node, path: Path, position: int) -> Iterator[_Wrong]:
+        """What is wrong by the branch that is meant: the one of the value's own type."""
+        meant = [raw for raw in node.branches if self._admits(value, self.node(raw))]
+        if len(meant) > 1 and any(not list(self.value(value, raw, path, position)) for raw in meant):
+            return
+        if meant:
+            yield from self.value(value, meant[0], path, position)
+
+    def _admits(self, value: Value, node: Node) -> bool:
+        """Whether a value has a type that is wanted. What a variable gave passes as any single value."""
+        if node.types is not None and not node.types & _kinds(value):
+            return self._variable(value) and not node.types.isdisjoint(_SCALARS)
+        return not node.branches or any(self._admits(value, self.node(raw)) for raw in node.branches)
+
+    def _variable(self, value: Value) -> bool:
+        passes = isinstance(value, Text) or (self.lenient and isinstance(value, str) and "$" in value)
+        self.excused |= passes
+        return passes
+
+    def _wanted(self, node: Node) -> frozenset[str]:
+        inner = (self._wanted(self.node(raw)) for raw in node.branches)
+        return frozenset().union(node.types or (), *inner)
+
+    def _unknown(self, key: str, node: Node, path: Path, position: int) -> _Wrong:
+        section = _SECTIONS.get(str(path[0])) if len(path) == 1 else None
+        if section:
+            advice = "use letters, digits, `.`, `_`, `-`"
+            return _Wrong((*path, key), position, f"`{_cut(key)}` is no name of a {section}", advice)
+        near = self.faults.near(key, node.properties)
+        return _Wrong((*path, key), position, f"unknown key `{_cut(key)}` in {_holder(path)}", near)
 
 
-def _conform_inner(key: str, item: Value, shape: Shape, faults: Faults, service: str | None) -> Value:
-    inner = shape.inner.get(key)
-    if inner is not None and isinstance(item, Mapping):
-        return conform(item, inner, faults, f"`{key}`", service)
-    each = shape.each.get(key)
-    if each is None:
-        return item
-    if isinstance(item, Sequence):
-        kept = [conform(one, each, faults, f"`{key}`", service) if isinstance(one, Mapping) else one for one in item]
-        return item if all(map(is_, kept, item)) else Sequence(kept, line=item.line, lines=item.lines)
-    if isinstance(item, Mapping):
-        for name, one in item.items():
-            if isinstance(one, Mapping):
-                conform(one, each, faults, f"`{key}.{name[:60]}`", service)
-            elif one is not None:
-                faults.add(f"`{key}.{name[:60]}` is no mapping", item.lines[name], service=service)
-    return item
+def _said_of(key: str, node: Node) -> Iterator[Raw]:
+    if key in node.properties:
+        yield node.properties[key]
+    for pattern, raw in node.patterns.items():
+        if pattern.search(key):
+            yield raw
 
 
-def _only_texts(key: str, items: Sequence, faults: Faults, service: str | None) -> None:
-    for item, position in zip(items, items.lines, strict=True):
-        if not isinstance(item, str):
-            faults.add(f"an item of `{key}` is no text", position, service=service, help="put it into quotes")
+_KINDS: dict[type, frozenset[str]] = {
+    str: frozenset(("string",)),
+    bool: frozenset(("boolean",)),
+    int: frozenset(("integer", "number")),
+    type(None): frozenset(("null",)),
+}
 
 
-def _only_once(key: str, items: Sequence, faults: Faults, service: str | None) -> None:
-    """Compose merges these without dropping what is there already, and then refuses the result."""
-    seen: set[tuple[type, str]] = set()
-    for item, position in zip(items, items.lines, strict=True):
+def _kinds(value: Value) -> frozenset[str]:
+    """The types of the schema that a value has."""
+    if isinstance(value, Mapping):
+        return frozenset(("object",))
+    if isinstance(value, Sequence):
+        return frozenset(("array",))
+    if isinstance(value, float):
+        whole = ("integer",) if value.is_integer() else ()
+        return frozenset(("number", *whole)) if math.isfinite(value) else frozenset()
+    return _KINDS.get(type(value), _KINDS[str])
+
+
+# --- saying ----------------------------------------------------------------------------------------------------------
+
+
+def _mistyped(value: Value, wanted: frozenset[str], path: Path, position: int) -> _Wrong:
+    kinds = _kinds(value)
+    found = next((name for kind, name in _NAMES.items() if kind in kinds), "no number that can be counted with")
+    if "number" in wanted:
+        wanted -= {"integer"}
+    elif "boolean" in wanted:
+        wanted -= {"string"}  # which stands in the schema for a variable that gives `true`
+    names = " or ".join(name for kind, name in _NAMES.items() if kind in wanted)
+    quotes = "put it into quotes" if "string" in wanted and not kinds.isdisjoint(_SCALARS) else None
+    return _Wrong(path, position, f"{_owner(path)} is {found}, where Compose wants {names}", quotes)
+
+
+def _misspelt(value: Value, node: Node, path: Path, position: int) -> Iterator[_Wrong]:
+    """A single value outside what the schema lists or bounds. It is not shown: it may be a secret in a wrong place."""
+    if node.options is not None and value not in node.options:
+        names = ", ".join(f"`{option}`" for option in node.options)
+        near = did_you_mean(str(value)[:60], node.options)
+        yield _Wrong(path, position, f"{_owner(path)} is none of {names}", near)
+    if node.pattern is not None and isinstance(value, str) and not node.pattern.search(value):
+        yield _Wrong(path, position, f"{_owner(path)} is not of the form `{node.pattern.pattern}`")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if node.least is not None and value < node.least:
+            yield _Wrong(path, position, f"{_owner(path)} is less than {node.least}")
+        if node.most is not None and value > node.most:
+            yield _Wrong(path, position, f"{_owner(path)} is more than {node.most}")
+
+
+def _twice(items: Sequence, path: Path) -> Iterator[_Wrong]:
+    seen: set[tuple[frozenset[str], str]] = set()
+    for index, item in enumerate(items):
         if isinstance(item, Mapping | Sequence):
             continue
-        if (kind := (type(item) if not isinstance(item, str) else str, str(item))) in seen:
-            faults.add(f"an item of `{key}` is there twice", position, service=service, help="leave it out here")
-        seen.add(kind)
+        if (known := (_kinds(item), str(item))) in seen:
+            message = f"{_owner((*path, index))} is there twice"
+            yield _Wrong((*path, index), items.lines[index], message, "leave it out here")
+        seen.add(known)
 
 
-_KINDS: dict[type, Kind] = {
-    str: _T,
-    int: _N,
-    float: _N,
-    bool: _B,
-    Sequence: _L,
-    Mapping: _M,
-    type(None): _0,
-    Text: _T,
-}
+def _owner(path: Path) -> str:
+    """What a path is called in a message, the service left out where the value stands in one."""
+    if len(path) == 2 and path[0] == "services":
+        return f"service `{_cut(str(path[1]))}`"
+    inside = path[2:] if path[0] == "services" and len(path) > 2 else path
+    dotted = ".".join(_cut(part) for part in inside if isinstance(part, str))
+    return f"an item of `{dotted}`" if isinstance(path[-1], int) else f"`{dotted}`"
 
 
-def _fits(item: Value, wanted: Kind) -> bool:
-    """What `_KINDS` alone would refuse: texts that variables gave."""
-    return isinstance(item, Text) and bool(wanted & (_N | _B | _T))
+def _holder(path: Path) -> str:
+    """The same for a mapping that holds something; an item is called as its list is."""
+    return _owner(path).removeprefix("an item of ") if path else "the file"
 
 
-def _refuse(key: str, item: Value, wanted: Kind, position: int, faults: Faults, service: str | None) -> None:
-    names = " or ".join(name for flag, name in _NAMES.items() if flag & wanted)
-    found = {bool: "true or false", int: "a number", float: "a number", str: "a text"}.get(type(item)) or kind(item)
-    faults.add(f"`{key}` is {found}, where Compose wants {names}", position, service=service)
+def _cut(key: str) -> str:
+    return key[:60]

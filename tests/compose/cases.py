@@ -10,6 +10,7 @@ import yaml
 
 from auditor.compose import load
 from auditor.model import Definition, EnvironmentSpec, Location, Project
+from auditor.sources import compose_schema
 from tests.builders import MemoryTree
 
 HOME = "project"  # the directory that the files stand in
@@ -35,7 +36,7 @@ def cases() -> list[Case]:
 def loaded(case: Case) -> Project:
     tree = MemoryTree({f"{HOME}/{path}": text for path, text in case.files.items()})
     spec = EnvironmentSpec("default", Location("catalogue.yaml", 1), tuple(case.args), profiles=tuple(case.profiles))
-    return load(spec, tree, directory=HOME)
+    return load(spec, tree, schema=compose_schema.load(), directory=HOME)
 
 
 def ours(definition: Definition) -> dict[str, Any]:

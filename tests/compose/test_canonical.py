@@ -10,12 +10,14 @@ from auditor.compose import emit
 from auditor.compose.canonical import Canonical, canonical
 from auditor.compose.forms import go_duration, short_float
 from auditor.model import EnvironmentSpec, Location
+from auditor.sources import compose_schema
 from tests.builders import MemoryTree
 
 
 def printed(files: dict[str, str], *paths: str, **given: Any) -> Canonical:
     spec = EnvironmentSpec("default", Location("test"), project="shop")
-    return canonical(spec, MemoryTree(files), root="/srv/shop", files=paths or ("compose.yaml",), **given)
+    given = {"schema": compose_schema.load(), "root": "/srv/shop"} | given
+    return canonical(spec, MemoryTree(files), files=paths or ("compose.yaml",), **given)
 
 
 def web(body: str, **given: Any) -> Any:

@@ -12,6 +12,7 @@ import yaml
 
 from auditor.compose import load, resolve_mount
 from auditor.model import Definition, EnvironmentSpec, Location, Project
+from auditor.sources import compose_schema
 from tests.builders import MemoryTree
 from tests.compose.cases import cases, loaded
 
@@ -20,7 +21,7 @@ CATALOGUE = Location("catalogue.yaml", 7)
 
 def project(files: str | dict[str, str], *, directory: str = "", **spec: Any) -> Project:
     tree = MemoryTree({"compose.yaml": files} if isinstance(files, str) else files)
-    return load(EnvironmentSpec("prod", CATALOGUE, **spec), tree, directory=directory)
+    return load(EnvironmentSpec("prod", CATALOGUE, **spec), tree, schema=compose_schema.load(), directory=directory)
 
 
 def service(text: str, **spec: Any) -> Definition:
@@ -84,7 +85,9 @@ def test_the_project_tells_what_it_read() -> None:
 def test_files_instead_of_those_of_the_catalogue_are_relative_to_the_root() -> None:
     tree = MemoryTree({"x/a.yaml": "services: {a: {image: x}}"})
     spec = EnvironmentSpec("prod", CATALOGUE, ("gone.yaml",))
-    assert load(spec, tree, directory="x", files=("x/a.yaml",)).definitions[0].image == "x"
+    assert (
+        load(spec, tree, schema=compose_schema.load(), directory="x", files=("x/a.yaml",)).definitions[0].image == "x"
+    )
 
 
 def test_discovery_climbs_to_the_root() -> None:

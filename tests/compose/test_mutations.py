@@ -10,6 +10,7 @@ import pytest
 
 from auditor.compose import load
 from auditor.model import EnvironmentSpec, Location
+from auditor.sources import compose_schema
 from tests.builders import MemoryTree
 from tests.compose.cases import Case, cases
 
@@ -58,6 +59,6 @@ def variants(case: Case, rounds: int) -> Iterator[dict[str, str]]:
 def test_whatever_is_written_there_is_an_answer(case: Case) -> None:
     spec = EnvironmentSpec("default", Location("catalogue.yaml", 1), tuple(case.args))
     for files in variants(case, ROUNDS):
-        found = load(spec, MemoryTree(files), directory="")
+        found = load(spec, MemoryTree(files), schema=compose_schema.load(), directory="")
         assert all(fault.location.path and fault.message for fault in found.faults)
         assert all(definition.name and definition.location.line for definition in found.definitions)

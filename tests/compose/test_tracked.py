@@ -11,6 +11,7 @@ import pytest
 from auditor.compose import load
 from auditor.compose.tracked import Ignores
 from auditor.model import EnvironmentSpec, Location, SecretFile
+from auditor.sources import compose_schema
 from tests.builders import MemoryTree
 
 PATHS = (
@@ -69,7 +70,7 @@ def test_only_where_something_shows_a_repository(files: dict[str, str], found: b
 
 def secret_files(**files: str) -> tuple[SecretFile, ...]:
     tree = MemoryTree({"compose.yaml": "services: {a: {image: a}}", ".gitignore": ""} | files)
-    return load(EnvironmentSpec("e", Location(".")), tree, directory="").secret_files
+    return load(EnvironmentSpec("e", Location(".")), tree, schema=compose_schema.load(), directory="").secret_files
 
 
 @pytest.mark.parametrize(

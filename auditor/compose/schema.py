@@ -1,0 +1,160 @@
+"""The published JSON Schema of Compose, the judge of keys and types, with what Compose 2.40 does otherwise."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass, field
+from operator import is_
+from typing import Any, TypeAlias
+
+from auditor.errors import TextError
+from auditor.yamlfile import Mapping, Sequence, Value
+
+Raw: TypeAlias = AnyMapping[str, Any]
+
+_UNIQUE = {"uniqueItems": True}
+# A merge patch (RFC 7386) of the schema, which follows the newest Compose: null takes a key away.
+DIFFERENCES: dict[str, Any] = {
+    "$defs": {
+        "container_spec": {
+            "properties": dict.fromkeys(("device_cgroup_rules", "group_add", "security_opt", "volumes_from"), _UNIQUE)
+        },
+        "service": {"properties": {"external_links": _UNIQUE}},
+    },
+}
+
+
+@dataclass(slots=True)
+class Node:
+    """What the schema says of one place, `$ref` and `allOf` written out. None: nothing is said."""
+
+    types: frozenset[str] | None = None
+    options: tuple[str, ...] | None = None
+    pattern: re.Pattern[str] | None = None
+    least: float | None = None
+    most: float | None = None
+    required: tuple[str, ...] = ()
+    unique: bool = False
+    properties: dict[str, Raw] = field(default_factory=dict)
+    patterns: dict[re.Pattern[str], Raw] = field(default_factory=dict)
+    open: bool = True  # whether a mapping may hold other keys
+    items: Raw | None = None
+    branches: tuple[Raw, ...] = ()  # one of which fits
+
+
+class Schema:
+    """The schema as a judge, and as nodes for whoever wants to say what is wrong."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        import jsonschema_rs
+
+        self.document = document
+        self._validator = jsonschema_rs.validator_for(document)
+        self._nodes: dict[int, Node] = {}
+
+    def accepts(self, model: Value) -> bool:
+        """Whether a whole model is as the schema wants it."""
+        return self._validator.is_valid(_bare(model))
+
+    def first(self, model: Value) -> tuple[str | int, ...]:
+        """The path to something that is not as the schema wants it; empty where there is none."""
+        import jsonschema_rs
+
+        try:
+            self._validator.validate(_bare(model))
+        except jsonschema_rs.ValidationError as error:
+            return tuple(error.instance_path)
+        return ()
+
+    @property
+    def root(self) -> Node:
+        return self.node(self.document)
+
+    def node(self, raw: Raw) -> Node:
+        """A part of the schema, read once."""
+        found = self._nodes.get(id(raw))
+        if found is None:
+            found = self._nodes[id(raw)] = self._read(raw)
+        return found
+
+    def _read(self, raw: Raw) -> Node:
+        node = Node()
+        for part in (*self._parts(raw), raw):
+            _add(node, part)
+        return node
+
+    def _parts(self, raw: Raw) -> Iterator[Raw]:
+        """What a part refers to and is made of, the farthest first."""
+        inner = [*raw.get("allOf", ())]
+        if "$ref" in raw:
+            inner.append(self._at(raw["$ref"]))
+        for part in inner:
+            yield from self._parts(part)
+            yield part
+
+    def _at(self, reference: str) -> Raw:
+        found: Any = self.document
+        for name in reference.removeprefix("#").split("/"):
+            found = found[name] if name else found
+        return dict(found)
+
+
+def _bare(value: Value) -> Value:
+    """A value whose texts are nothing but texts, which is all that the validator reads; shared where they are."""
+    if isinstance(value, Mapping):
+        changed = {key: bare for key, item in value.items() if (bare := _bare(item)) is not item}
+        return Mapping({**value, **changed}) if changed else value
+    if isinstance(value, Sequence):
+        items = [_bare(item) for item in value]
+        return value if all(map(is_, items, value)) else Sequence(items)
+    return str(value) if isinstance(value, str) and type(value) is not str else value
+
+
+def _add(node: Node, raw: Raw) -> None:
+    """What one part says, on top of what the others said."""
+    if "type" in raw:
+        kinds = raw["type"]
+        node.types = frozenset((kinds,) if isinstance(kinds, str) else kinds)
+    node.options = tuple(raw["enum"]) if "enum" in raw else node.options
+    node.pattern = re.compile(raw["pattern"]) if "pattern" in raw else node.pattern
+    node.least, node.most = raw.get("minimum", node.least), raw.get("maximum", node.most)
+    node.required = (*node.required, *raw.get("required", ()))
+    node.unique = raw.get("uniqueItems", node.unique)
+    node.properties |= raw.get("properties", {})
+    node.patterns |= {re.compile(pattern): inner for pattern, inner in raw.get("patternProperties", {}).items()}
+    node.open = node.open and raw.get("additionalProperties") is not False
+    node.open = node.open and raw.get("unevaluatedProperties") is not False
+    node.items = raw.get("items", node.items)
+    node.branches = raw.get("oneOf") or raw.get("anyOf") or node.branches
+
+
+def parse_schema(text: bytes) -> Schema:
+    """The schema of a JSON text. Raises TextError where it is none."""
+    try:
+        document = json.loads(text)
+        return Schema(patched(_without_unique(document), DIFFERENCES))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise TextError("the Compose schema cannot be read", help="install `check-jsonschema` anew") from error
+
+
+def _without_unique(part: Any) -> Any:
+    """The schema with lists that may repeat themselves: Compose drops what stands twice before it asks its schema."""
+    if isinstance(part, dict):
+        return {key: _without_unique(inner) for key, inner in part.items() if key != "uniqueItems"}
+    return [_without_unique(inner) for inner in part] if isinstance(part, list) else part
+
+
+def patched(document: Any, patch: Any) -> Any:
+    """A JSON document with a merge patch applied."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(document) if isinstance(document, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = patched(result.get(key), value)
+    return result
