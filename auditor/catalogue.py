@@ -68,6 +68,11 @@ _MOST_INCLUDES = 100
 # --- kinds that only a catalogue has ----------------------------------------------------------------
 
 
+def _socket(value: Value) -> str:
+    """`5001` for a port of TCP, however it is written, and `53/udp` for one of UDP."""
+    return f"{_port(value)}/udp" if isinstance(value, str) and value.endswith("/udp") else str(_port(value))
+
+
 def _port(value: Value) -> int:
     text = value.removesuffix("/tcp").removesuffix("/udp") if isinstance(value, str) else str(value)
     if isinstance(value, bool) or not text.isascii() or not text.isdecimal() or len(text) > 5:
@@ -141,6 +146,7 @@ PORT = single(
     },
     _port,
 )
+SOCKET = single(PORT.wanted, PORT.schema, _socket)
 ADDRESS = Kind("an address", {"type": "string", "pattern": "\\S"}, _address)
 URL = Kind("an http or https address", {"type": "string", "pattern": "^https?://[^/]"}, _url)
 HOST_PORT = single("`host:port`", {"type": "string", "pattern": "^[^\\s/@]+:[0-9]{1,5}$"}, _host_and_port)
@@ -268,7 +274,7 @@ SERVICE_KEYS = {
     "title": Key(TEXT, "the name that people use"),
     **SHARED_KEYS,
     "image": Key(TEXT, "the image that must run"),
-    "ports": Key(listing(PORT), "the ports that it listens on"),
+    "ports": Key(listing(SOCKET), "the ports that it listens on"),
     "replicas": Key(integer("a number of containers", 0, 100_000), "how many containers must run"),
     "depends_on": Key(NAMES, "the services that it needs"),
     "implementation": Key(TEXT, "the code that is this service, or its client"),
@@ -599,6 +605,9 @@ def _entry(name: str, item: Record, defaults: dict[str, Any], environments: tupl
     empty: dict[str, Any] = {}
     own, limits, objectives = item.get, given("limits", empty), given("objectives", empty)
     identity = own("identity", empty)
+    sockets = tuple(
+        (int(port), protocol or "tcp") for port, _, protocol in (s.partition("/") for s in own("ports", ()))
+    )
     _refuse_unknown("environment", own("environments"), environments, item.at("environments"))
     return Entry(
         name=name,
@@ -611,7 +620,8 @@ def _entry(name: str, item: Record, defaults: dict[str, Any], environments: tupl
         owner=given("owner"),
         runbook=given("runbook"),
         image=own("image"),
-        ports=own("ports", ()),
+        ports=tuple(dict.fromkeys(port for port, _ in sockets)),
+        sockets=sockets,
         replicas=own("replicas"),
         environments=given("environments"),
         lifecycle=_lifecycle(item, given("lifecycle", Lifecycle.DAEMON)),
@@ -635,6 +645,11 @@ def _entry(name: str, item: Record, defaults: dict[str, Any], environments: tupl
         identity_version=identity.get("version"),
         embedded_in=own("embedded_in"),
     )
+
+
+def _parted(text: str) -> tuple[int, str]:
+    port, _, protocol = text.partition("/")
+    return int(port), protocol or "tcp"
 
 
 def _lifecycle(item: Record, lifecycle: Lifecycle) -> Lifecycle:

@@ -48,6 +48,7 @@ PRECEDENCE = (
     "oom-killed",
     "exited-with-error",
     "port-taken",
+    "process-not-running",
     "composed-not-running",
     "unhealthy-service",
     "memory-high",

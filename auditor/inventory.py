@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import TypeAlias, TypeVar
 
-from auditor import knowledge
+from auditor import knowledge, listening
+from auditor.listening import Holders
 from auditor.model import (
     Alert,
     Catalogue,
@@ -458,6 +459,23 @@ class Snapshot:
             key = (result.environment, result.service)
             found[key] = (*found.get(key, ()), result)
         return found
+
+    def holders_of(self, service: Service) -> Holders:
+        """Who listens on the ports of a service that is declared as a host process."""
+        if service.entry is None or service.lifecycle is not Lifecycle.PROCESS:
+            return Holders()
+        return listening.holders(service.entry, self._listeners.get(service.environment, ()))
+
+    @cached_property
+    def _listeners(self) -> Mapping[str, list[Listener]]:
+        found: dict[str, list[Listener]] = defaultdict(list)
+        for listener in self.listeners:
+            found[listener.environment].append(listener)
+        return found
+
+    def listeners_in(self, environment: str) -> Sequence[Listener]:
+        """Who listens on the host of an environment."""
+        return self._listeners.get(environment, ())
 
     # --- what documents say ----------------------------------------------------------------------------------
 

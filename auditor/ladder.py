@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from auditor import health, usage
+from auditor import health, listening, usage
 from auditor.inventory import HOST_MACHINE, LOCAL_HOSTS, Service, Snapshot
 from auditor.model import (
     RUNGS,
@@ -147,14 +147,21 @@ def _running(service: Service, snapshot: Snapshot) -> Step:
 def _listening(service: Service, snapshot: Snapshot) -> Step:
     if missing := unknown(snapshot, "processes", service.environment):
         return missing
-    ports = service.entry.ports if service.entry else ()
-    if not ports:
+    wanted = listening.sockets_of(service.entry) if service.entry else ()
+    if not wanted:
         return Step(UNKNOWN, "the catalogue names no port that it listens on")
-    found = [item for item in snapshot.listeners if item.environment == service.environment and item.port in ports]
-    if not found:
-        return Step(DISPROVED, f"nothing listens on {', '.join(map(str, ports))}")
-    who = found[0].process or "a process"
-    return Step(PROVED, None, _seen("processes", f"{who} listens on port {found[0].port}"))
+    found = snapshot.holders_of(service)
+    if found.own:
+        first = found.own[0]
+        text = f"{first.process or 'a process'} listens on port {listening.shown((first.port, first.protocol))}"
+        return Step(PROVED, None, _seen("processes", text))
+    if found.unseen:
+        port = listening.shown((found.unseen[0].port, found.unseen[0].protocol))
+        return Step(UNKNOWN, f"who listens on port {port} may not be seen, so nothing proves that it is its command")
+    if found.others:
+        held = f"port {listening.shown((found.others[0].port, found.others[0].protocol))} is held by another"
+        return Step(DISPROVED, held, _seen("processes", f"{held}: {listening.called(found.others[0])}"))
+    return Step(DISPROVED, f"nothing listens on {', '.join(map(listening.shown, wanted))}")
 
 
 def _ran(containers: Iterable[Container], up: list[Container]) -> Step:
@@ -206,7 +213,7 @@ def judge_health(service: Service, snapshot: Snapshot) -> tuple[Verdict, tuple[s
     if host is not None and host.host is None:
         service = host
     ports = service.entry.ports if service.entry else ()
-    listeners = tuple(x for x in snapshot.listeners if x.environment == service.environment and x.port in ports)
+    listeners = snapshot.holders_of(service).present
     heard = snapshot.source("processes", service.environment).state == "ok"
     if _leaves_no_trace(service) and not snapshot.probes_of(service):
         return Verdict.UNKNOWN, (_NO_RUN,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +13,7 @@ from auditor.model import (
     Alert,
     Container,
     EngineImage,
+    Entry,
     EnvironmentSpec,
     Host,
     Lifecycle,
@@ -75,9 +76,12 @@ def asks(
     docker: str | None,
     prometheus: str | None,
     alertmanager: str | None,
-    with_processes: Mapping[str, bool],
+    processes: Mapping[str, Collection[int]],
 ) -> list[Ask]:
-    """What the catalogue and the flags ask of each judged environment."""
+    """What the catalogue and the flags ask of each judged environment.
+
+    processes: environment -> the ports of the host processes that it declares.
+    """
     wanted: list[Ask] = []
     for spec in judged:
         addresses = (docker,) if docker else spec.docker
@@ -85,8 +89,9 @@ def asks(
             name = "docker" if len(addresses) == 1 else f"docker:{address}"
             wanted.append(Ask(name, spec.name, f"docker {address}", _docker(address)))
         local = any(address == "env" or address.startswith("unix:") for address in addresses)
-        if local or with_processes.get(spec.name):
-            wanted.append(Ask("processes", spec.name, "processes", _processes))
+        if local or spec.name in processes:
+            ports = processes.get(spec.name, ())
+            wanted.append(Ask("processes", spec.name, f"processes {sorted(ports)}", _processes(ports)))
         if url := prometheus or spec.prometheus_url:
             wanted.append(Ask("prometheus-api", spec.name, f"prometheus {url}", _prometheus(url)))
         if url := alertmanager or spec.alertmanager_url:
@@ -103,10 +108,13 @@ def _docker(address: str) -> Callable[[str], Sequence[Container]]:
     return read
 
 
-def _processes(environment: str) -> Sequence[Listener]:
-    from auditor.sources.processes import read_listeners
+def _processes(ports: Collection[int]) -> Callable[[str], Sequence[Listener]]:
+    def read(environment: str) -> Sequence[Listener]:
+        from auditor.sources.processes import read_listeners
 
-    return read_listeners(environment)
+        return read_listeners(environment, ports)
+
+    return read
 
 
 def _prometheus(url: str) -> Callable[[str], Sequence[LiveTarget]]:
@@ -173,7 +181,7 @@ def _collect(ask: Ask, future: Future[tuple[Sequence[Any], float]], facts: LiveF
     except Exception as error:  # a source that crashes is a source that failed, and hides no other
         return SourceState(ask.name, "failed", f"{type(error).__name__}: {error}"[:300], ask.environment, waited)
     facts.add([replace(fact, environment=ask.environment) for fact in found])
-    return SourceState(ask.name, "ok", _counted(ask.name, len(found)), ask.environment, duration)
+    return SourceState(ask.name, "ok", _counted(ask.name, found), ask.environment, duration)
 
 
 _NOUNS = {
@@ -184,10 +192,13 @@ _NOUNS = {
 }
 
 
-def _counted(name: str, number: int) -> str:
-    return f"{number} {_NOUNS[name.partition(':')[0]]}"
+def _counted(name: str, found: Sequence[object]) -> str:
+    text = f"{len(found)} {_NOUNS[name.partition(':')[0]]}"
+    unseen = sum(isinstance(fact, Listener) and fact.process is None for fact in found)
+    return f"{text}, {unseen} of them of processes that this user may not see" if unseen else text
 
 
-def needs_processes(lifecycles: Sequence[Lifecycle]) -> bool:
-    """Whether an environment declares host processes, whose ports only the host can show."""
-    return Lifecycle.PROCESS in lifecycles
+def process_ports(entries: Sequence[Entry]) -> frozenset[int] | None:
+    """The ports of the host processes among an environment's entries; None where it declares no process."""
+    processes = [entry for entry in entries if entry.lifecycle is Lifecycle.PROCESS]
+    return frozenset(port for entry in processes for port in entry.ports) if processes else None

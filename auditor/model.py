@@ -152,6 +152,7 @@ class Entry:
     runbook: str | None = None
     image: str | None = None
     ports: tuple[int, ...] = ()
+    sockets: tuple[tuple[int, str], ...] = ()  # `ports` with their protocols
     replicas: int | None = None
     environments: tuple[str, ...] | None = None  # None: all
     lifecycle: Lifecycle = Lifecycle.DAEMON
@@ -629,6 +630,9 @@ class Listener:
     cpu_seconds: float | None = None
     directory: str | None = None  # where it was started
     variables: tuple[Variable, ...] | None = None  # None: they may not be seen
+    addresses: Mapping[str, Address] = field(default_factory=dict)  # variable -> the address in it
+    parents: tuple[str, ...] = ()  # the commands that started it, the nearest first
+    container: str | None = None  # id of the container that it runs in
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,15 +198,13 @@ def _unasked(judged: Sequence[EnvironmentSpec]) -> list[SourceState]:
 
 
 def _with_live(snapshot: Snapshot, judged: Sequence[EnvironmentSpec], settings: Settings, say: Progress) -> Snapshot:
-    processes = {
-        spec.name: live.needs_processes([entry.lifecycle for entry in snapshot.entries(spec.name)]) for spec in judged
-    }
+    ports = {spec.name: live.process_ports(snapshot.entries(spec.name)) for spec in judged}
     wanted = live.asks(
         judged,
         docker=settings.docker,
         prometheus=settings.prometheus,
         alertmanager=settings.alertmanager,
-        with_processes=processes,
+        processes={name: found for name, found in ports.items() if found is not None},
     )
     if wanted:
         say("asking " + ", ".join(dict.fromkeys(ask.name for ask in wanted)))

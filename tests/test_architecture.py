@@ -20,6 +20,8 @@ LAYERS = (
     (
         "matching",
         "routing",
+        "commandline",
+        "listening",
         "shape",
         "catalogue",
         "compose",
@@ -161,5 +163,5 @@ def test_what_these_tests_look_for_is_seen() -> None:
     tree = ast.parse(code + "if TYPE_CHECKING:\n    import socket\n")
     assert set(imports(tree)) == {"os", "auditor.scan"}
     assert calls(tree) == {"open", "now"}
-    assert layer_of("auditor.scan") > layer_of("auditor.checks.gaps")
+    assert layer_of("auditor.scan") > layer_of("auditor.checks.gaps.ports")
     assert layer_of("exporters.text") < layer_of("auditor.web.page")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 
-from auditor.checks.gaps import missing
+from auditor.checks.gaps.causes import missing
 from auditor.inventory import Service, Snapshot
 from auditor.model import (
     CountClaim,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from auditor import ladder, usage
-from auditor.checks.gaps import stopped
+from auditor.checks.gaps.causes import stopped
 from auditor.inventory import Service, Snapshot
 from auditor.knowledge import repository
 from auditor.model import Component, Container, Definition, Evidence, HealthCheck, Location, Severity, Verdict

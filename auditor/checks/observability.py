@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from auditor import ladder
 from auditor.checks.files import told
-from auditor.checks.gaps import missing
+from auditor.checks.gaps.causes import missing
 from auditor.inventory import Service, Snapshot
 from auditor.model import (
     Evidence,

@@ -72,8 +72,10 @@ def _hints(name: str) -> tuple[bool, bool, bool]:
     return False, host, not _ADDRESS_WORDS.isdisjoint(parts)
 
 
-def addresses(name: str, value: str, services: Collection[str], *, flag: bool = False) -> tuple[Address, ...]:
-    """The addresses in the value of a variable or flag called `name`, loopback left out.
+def addresses(
+    name: str, value: str, services: Collection[str], *, flag: bool = False, loopback: bool = False
+) -> tuple[Address, ...]:
+    """The addresses in the value of a variable or flag called `name`; those of loopback only where `loopback` says so.
 
     `services`: names that are surely hosts, because the project has such services. `flag`: of a command line,
     where a lone word after `--host` is more often the program's own name.
@@ -86,7 +88,7 @@ def addresses(name: str, value: str, services: Collection[str], *, flag: bool = 
     found = list(_in_text(value))
     if not found and "://" not in value and "=" not in value:
         found = list(_bare(value, host and not flag, host or address, services))
-    return tuple(dict.fromkeys(item for item in found if not is_loopback(item.host)))[:_MOST]
+    return tuple(dict.fromkeys(item for item in found if loopback or not is_loopback(item.host)))[:_MOST]
 
 
 def is_loopback(host: str) -> bool:
