@@ -588,7 +588,10 @@ class _Reading:
         return anchor.text
 
     def merge(self, mapping: Mapping) -> None:
-        """Replaces `<<` by the keys that it brings: shallow, own keys win, then the first of a list."""
+        """Replaces `<<` by the keys that it brings: shallow, own keys win, then the first of a list.
+
+        A key that is reset counts as absent to `<<`: to Compose what it brings stands in for the earlier files' value.
+        """
         value, line = mapping.pop(_MERGE), mapping.lines.pop(_MERGE)
         for source in value if isinstance(value, Sequence) else (value,):
             if not isinstance(source, Mapping):
@@ -597,6 +600,8 @@ class _Reading:
                 if key not in mapping:
                     mapping[key] = source[key]
                     mapping.lines[key] = source.lines[key]
+                elif _is_reset(mapping[key]) and not isinstance(source[key], Tagged):
+                    mapping[key] = Tagged("!override", source[key], source.lines[key])
 
     # Refusals.
 
@@ -631,6 +636,10 @@ class _Reading:
     def unknown_tag(self, tag: str, line: int) -> TextError:
         shown = tag.replace(_STANDARD, "!!", 1) if tag.startswith(_STANDARD) else tag
         return self.refuse(f"tag `{_cut(shown)}` is not accepted here", line, "remove the tag")
+
+
+def _is_reset(value: Value) -> bool:
+    return isinstance(value, Tagged) and value.tag == "!reset"
 
 
 def _cut(text: str) -> str:

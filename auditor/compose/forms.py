@@ -35,7 +35,9 @@ class Work:
     inactive: frozenset[str] = field(default_factory=frozenset)
 
     def absolute(self, path: str) -> str:
-        """A path of the project as the engine would see it."""
+        """A path of the project as the engine would see it; one that is absolute stays as it is written."""
+        if path.startswith("/"):
+            return path
         if path.startswith("~"):
             path = posixpath.join(self.user_home, path[1:].lstrip("/"))
         return posixpath.normpath(posixpath.join(self.directory, path)).replace("//", "/")

@@ -28,12 +28,14 @@ _SCOPES = ("shop", "clinic", "ledger", "fleet", "campus", "tickets", "weather", 
 @cache
 def projects() -> tuple[Case, ...]:
     """Every project, named after what it is."""
-    return (*_by_hand(), *(_grown(number) for number in range(GROWN)))
+    return (*by_hand(), *(_grown(number) for number in range(GROWN)))
 
 
-def _by_hand() -> list[Case]:
-    path = Path(__file__).with_name("projects.yaml")
-    items: list[dict[str, Any]] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+def by_hand() -> list[Case]:
+    """The stacks that somebody wrote as people have them: several files each, well and badly kept ones."""
+    paths = sorted(Path(__file__).with_name("stacks").glob("*.yaml"))
+    texts = (path.read_text(encoding="utf-8") for path in paths)
+    items: list[dict[str, Any]] = [item for text in texts for item in yaml.load(text, Loader=yaml.CSafeLoader)]
     return [
         Case(f"project: {item['name']}", item["files"], tuple(item.get("options", ())), item.get("env", {}))
         for item in items
