@@ -55,6 +55,7 @@ generate: .venv/development
 	-@$(RUN) -m tests.screenshot
 
 bench: .venv/development
+	@$(RUN) -m compileall -q auditor exporters
 	@$(RUN) -m bench $(ARGS)
 
 endurance: .venv/development parts
@@ -77,11 +78,13 @@ clean:
 	@$(call install,requirements-dev.lock)
 	@touch $@ .venv/runtime
 
-# The package itself is installed as a link to this folder; what that takes is in the lock.
+# The package itself is installed as a link to this folder; what that takes is in the lock. It is compiled here, as an
+# installed one is: where PYTHONDONTWRITEBYTECODE is set each start would compile it again.
 define install
 echo 'installing $(1) into .venv' && \
 $(PIP) install -qq --require-hashes --no-deps --requirement $(1) && \
-$(PIP) install -qq --no-deps --no-build-isolation --no-index --editable .
+$(PIP) install -qq --no-deps --no-build-isolation --no-index --editable . && \
+$(RUN) -m compileall -q auditor exporters
 endef
 
 ifneq ($(shell .venv/bin/python -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null),True)

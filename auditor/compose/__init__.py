@@ -22,6 +22,7 @@ from auditor.compose.schema import Schema
 from auditor.compose.shape import conform
 from auditor.compose.tracked import secret_files
 from auditor.compose.values import boolean
+from auditor.compose.variables import Reader
 from auditor.compose.writing import remarks
 from auditor.errors import TextError
 from auditor.model import Definition, EnvironmentSpec, Location, Project, Resource, SecretFile
@@ -165,7 +166,7 @@ def _project(
     context = Context(
         loader,
         home,
-        dict(scope.values),
+        Reader(loader, dict(scope.values), frozenset(services)),
         frozenset(services),
         frozenset(networks),
         frozenset(volumes),

@@ -11,18 +11,18 @@ from dataclasses import dataclass, field, replace
 
 from auditor.compose import dockerfile
 from auditor.compose.files import Loader, Source, beneath
-from auditor.compose.hardening import hardening, idle, switches_debugging
+from auditor.compose.hardening import hardening, idle
 from auditor.compose.healthcheck import question
 from auditor.compose.interpolate import Text
 from auditor.compose.merge import Short, build_mapping, keyed, named, nothing, started
 from auditor.compose.mounts import mounts
 from auditor.compose.places import Faults
 from auditor.compose.ports import exposed, ports
-from auditor.compose.references import addresses, in_command
-from auditor.compose.secrets import classify
-from auditor.compose.values import boolean, duration, integer, number, scalar_text, size, words
+from auditor.compose.references import in_command
+from auditor.compose.values import boolean, duration, integer, number, size, words
+from auditor.compose.variables import EnvFile, Reader, variables
 from auditor.errors import EvidenceError, TextError
-from auditor.model import Definition, Dependency, HealthCheck, Location, Mount, Reference, Variable
+from auditor.model import Definition, Dependency, HealthCheck, Location, Mount, Reference
 from auditor.tree import join
 from auditor.yamlfile import Mapping, Sequence, Value
 
@@ -38,7 +38,7 @@ class Context:
 
     loader: Loader
     directory: str  # the project directory
-    values: dict[str, str]  # what `KEY` without a value takes
+    variables: Reader
     services: frozenset[str]
     networks: frozenset[str]
     volumes: frozenset[str]
@@ -66,7 +66,7 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
     written_limits = mapping(deploy.get("resources")).get("limits")
     limits = written_limits if isinstance(written_limits, Mapping) else None
     environment = keyed(service.get("environment")) or Mapping()
-    variables, named_hosts, switches = _variables(name, service, environment, active, context)
+    given = variables(name, environment, _env_files(name, service, active, context), context.variables)
     asks = hardening(service)
     networks = _networks(name, service, active, context)
     depends_on = _dependencies(name, service, faults)
@@ -89,8 +89,8 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
         container_name=container_name,
         ports=published,
         expose=open_ports,
-        variables=tuple(variables),
-        references=tuple(_references(service, named_hosts, own, context)),
+        variables=given.variables,
+        references=tuple(_references(service, given.references, own, context)),
         networks=networks,
         network_aliases=aliases,
         network_mode=text(service.get("network_mode")),
@@ -118,7 +118,7 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
         cgroup_parent=asks.cgroup_parent,
         api_socket=asks.api_socket,
         pull_policy=text(service.get("pull_policy")),
-        debug_switches=switches,
+        debug_switches=given.switches,
         idle=idle(service, context.mounted),
         logging_options=tuple(key for key, item in mapping(logging.get("options")).items() if item is not None),
         secrets=_granted(service, "secrets"),
@@ -164,36 +164,6 @@ def _require_image(name: str, service: Mapping, location: Location, faults: Faul
         faults.add(message, location, service=name, help="load the file that completes it too, or add `image`")
 
 
-def _variables(
-    name: str, service: Mapping, environment: Mapping, active: bool, context: Context
-) -> tuple[list[Variable], list[Reference], tuple[str, ...]]:
-    """The variables of a service, the addresses in their values, and those that switch debugging on."""
-    at = context.faults.places.at
-    found: dict[str, tuple[Value, Location, bool]] = {
-        key: (value, location, True) for key, value, location in _env_files(name, service, active, context)
-    }
-    for key, value in environment.items():
-        location = at(environment.lines[key])
-        if isinstance(value, Mapping | Sequence):
-            context.faults.add(f"the variable `{key[:60]}` is no single value", location, service=name)
-            continue
-        found[key] = (value, location, False)
-    own_names = {f"{name.upper().replace('-', '_')}_{word}" for word in ("HOST", "HOSTNAME", "ADDR", "ADDRESS")}
-    variables: list[Variable] = []
-    named_hosts: list[Reference] = []
-    switches: list[str] = []
-    for key, (item, location, from_file) in found.items():
-        given = None if item is None else item if isinstance(item, str) else scalar_text(item)
-        inherited = context.values.get(key, "") if given is None else given
-        hosts = () if key in own_names else addresses(key, inherited, context.services)
-        kind, default = classify(key, given, is_address=bool(hosts) or "://" in inherited, from_file=from_file)
-        variables.append(Variable(key, kind, location, default))
-        named_hosts += [Reference(host, f"variable `{key}`", location) for host in hosts]
-        if given and switches_debugging(key, given):
-            switches.append(key)
-    return variables, named_hosts, tuple(switches)
-
-
 def _image_user(service: Mapping, context: Context) -> str | None:
     """The user that the Dockerfile of a build in the tree names."""
     build = build_mapping(service.get("build"), 0) if service.get("build") else None
@@ -219,14 +189,14 @@ def _user_of(path: str, target: str | None, context: Context) -> str | None:
     return None
 
 
-def _env_files(name: str, service: Mapping, active: bool, context: Context) -> Iterator[tuple[str, str, Location]]:
-    """What the service's `env_file`s give, in their order."""
+def _env_files(name: str, service: Mapping, active: bool, context: Context) -> tuple[EnvFile, ...]:
+    """The service's `env_file`s that are there, in their order."""
     value = service.get("env_file")
     if value is None:
-        return
+        return ()
     items = value if isinstance(value, Sequence) else Sequence((value,), lines=[service.lines["env_file"]])
     loader, places = context.loader, context.faults.places
-    earlier: dict[str, str] = {}
+    found: list[EnvFile] = []
     for item, position in zip(items, items.lines, strict=True):
         asked = places.at(position)
         long = item if isinstance(item, Mapping) else Mapping({"path": item})
@@ -246,21 +216,18 @@ def _env_files(name: str, service: Mapping, active: bool, context: Context) -> I
                 help = "a file such as `.env` that is not kept with the project cannot be audited"
                 context.faults.add(message, asked, check="unresolved-variable", help=help, service=name)
             continue
-        data = loader.beside(Source(inside, asked))
-        if data is None:
+        if loader.beside(Source(inside, asked)) is None:
             continue
         form = long.get("format")
         if form not in (None, "", "raw"):
             help = "`raw` is the only format"
             context.faults.add("an `env_file` of an unknown `format`", asked, service=name, help=help)
-        raw = form == "raw"
-        for key, entry in loader.parse_env(data, inside, {**context.values, **earlier}, raw=raw).items():
-            earlier[key] = entry.value
-            yield key, entry.value, Location(inside, entry.line)
+        found.append(EnvFile(inside, form == "raw"))
+    return tuple(found)
 
 
 def _references(
-    service: Mapping, named_hosts: list[Reference], own: Collection[str], context: Context
+    service: Mapping, named_hosts: tuple[Reference, ...], own: Collection[str], context: Context
 ) -> Iterator[Reference]:
     """The hosts that variables and command lines name, the service itself left out."""
     yield from (reference for reference in named_hosts if reference.address.host not in own)

@@ -262,6 +262,23 @@ def test_refused_is_said_and_the_rest_is_clean(case: Any) -> None:
     assert bool(said) is case.refused
 
 
+def test_what_env_files_give_is_judged_once_for_all_services_that_share_them():
+    services = "".join(f"  s{number}: {{image: 'a:1', env_file: [a.env, b.env]}}\n" for number in range(20))
+    found = project({"compose.yaml": f"services:\n{services}", "a.env": "A=1\nB=1\n", "b.env": "B=2\nC=$A\n"})
+    given = [variable for definition in found.definitions for variable in definition.variables]
+    assert (len(given), len({id(variable) for variable in given})) == (60, 3)
+
+
+def test_an_env_file_means_what_those_before_it_make_of_it():
+    files = {"a.env": "X=redis\n", "b.env": "X=kafka\n", "c.env": "URL=http://${X}:80\nS1_HOST=queue\n"}
+    services = (
+        "services:\n  s1: {image: 'a:1', env_file: [a.env, c.env]}\n  s2: {image: 'a:1', env_file: [b.env, c.env]}\n"
+    )
+    found = project({"compose.yaml": services, **files})
+    hosts = [[reference.address.host for reference in definition.references] for definition in found.definitions]
+    assert hosts == [["redis"], ["kafka", "queue"]]  # a service's own name is no address that it calls
+
+
 def test_an_env_file_that_many_services_share_is_one_file():
     services = "".join(f"  s{number}: {{image: 'a:1', env_file: shared.env}}\n" for number in range(1200))
     found = project({"compose.yaml": f"services:\n{services}", "shared.env": "LEVEL=info\n"})

@@ -1,0 +1,104 @@
+"""What the variables of services are, and which addresses they hold; those of an env file are judged once for all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from auditor.compose.files import Loader, Source
+from auditor.compose.hardening import switches_debugging
+from auditor.compose.references import addresses
+from auditor.compose.secrets import classify
+from auditor.compose.values import scalar_text
+from auditor.model import Location, Reference, Variable
+from auditor.yamlfile import Mapping, Sequence, Value
+
+
+class EnvFile(NamedTuple):
+    """A file that a service names by `env_file`: one that is there and was read."""
+
+    path: str
+    raw: bool
+
+
+class _Judged(NamedTuple):
+    """One variable, and what its value says; the value itself goes no further."""
+
+    variable: Variable
+    value: str
+    location: Location
+    references: tuple[Reference, ...]
+    switches: bool  # debugging on
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """The variables of one service, the addresses in their values, and those that switch debugging on."""
+
+    variables: tuple[Variable, ...]
+    references: tuple[Reference, ...]
+    switches: tuple[str, ...]
+
+
+class Reader:
+    """Judges the variables of one project's services."""
+
+    def __init__(self, loader: Loader, values: dict[str, str], services: frozenset[str]) -> None:
+        self.loader = loader
+        self.values = values  # what `KEY` without a value takes
+        self.services = services
+        self._read: dict[tuple[EnvFile, ...], dict[str, _Judged]] = {}
+
+    def judge(self, key: str, item: Value, location: Location, *, own: bool, from_file: bool = False) -> _Judged:
+        """`own`: the variable says under which address the service itself is reached."""
+        given = None if item is None else item if isinstance(item, str) else scalar_text(item)
+        inherited = self.values.get(key, "") if given is None else given
+        hosts = () if own else addresses(key, inherited, self.services)
+        kind, default = classify(key, given, is_address=bool(hosts) or "://" in inherited, from_file=from_file)
+        return _Judged(
+            Variable(key, kind, location, default),
+            given or "",
+            location,
+            tuple(Reference(host, f"variable `{key}`", location) for host in hosts),
+            bool(given) and switches_debugging(key, given or ""),
+        )
+
+    def from_files(self, files: tuple[EnvFile, ...]) -> dict[str, _Judged]:
+        """What the files give, a later one before an earlier; to be copied, not changed."""
+        found: dict[str, _Judged] = {}
+        for number, file in enumerate(files, 1):
+            read = files[:number]  # a file's values follow from those before it, and from nothing of the service
+            if read not in self._read:
+                self._read[read] = self._judged(file, found)
+            found = {**found, **self._read[read]} if found else self._read[read]
+        return found
+
+    def _judged(self, file: EnvFile, before: dict[str, _Judged]) -> dict[str, _Judged]:
+        data = self.loader.beside(Source(file.path, Location(file.path))) or b""
+        inherited = {**self.values, **{key: item.value for key, item in before.items()}}
+        return {
+            key: self.judge(key, entry.value, Location(file.path, entry.line), own=False, from_file=True)
+            for key, entry in self.loader.parse_env(data, file.path, inherited, raw=file.raw).items()
+        }
+
+
+def variables(name: str, environment: Mapping, files: tuple[EnvFile, ...], reader: Reader) -> Variables:
+    """The variables of the service `name`: those of its env files, then its own."""
+    faults = reader.loader.faults
+    own = {f"{name.upper().replace('-', '_')}_{word}" for word in ("HOST", "HOSTNAME", "ADDR", "ADDRESS")}
+    shared = reader.from_files(files)
+    found = {**shared}
+    for key in own & shared.keys():
+        item = shared[key]
+        found[key] = reader.judge(key, item.value, item.location, own=True, from_file=True)
+    for key, value in environment.items():
+        location = faults.places.at(environment.lines[key])
+        if isinstance(value, Mapping | Sequence):
+            faults.add(f"the variable `{key[:60]}` is no single value", location, service=name)
+            continue
+        found[key] = reader.judge(key, value, location, own=key in own)
+    return Variables(
+        tuple(item.variable for item in found.values()),
+        tuple(reference for item in found.values() for reference in item.references),
+        tuple(key for key, item in found.items() if item.switches),
+    )
