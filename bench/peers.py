@@ -17,6 +17,12 @@ def compose() -> list[str] | None:
     return [str(program)] if program else None
 
 
+def compose_1() -> list[str] | None:
+    """`docker-compose` 1.29, the one in Python that Debian 12 has; None where there is none."""
+    program = find("docker-compose-1")
+    return [str(program)] if program else None
+
+
 def dclint() -> list[str] | None:
     """dclint, installed once beside the tests' components where npm is there; None where it cannot be had."""
     npm, folder = shutil.which("npm"), cache_folder() / f"dclint-{DCLINT}"

@@ -183,9 +183,9 @@ def libraries(tree: Path) -> list[str]:
 def _environment(folder: Path) -> dict[str, tuple[str, str]]:
     """What the programs of an unpacked tree need: name -> (value, shell text that follows it)."""
     tree = folder / "tree"
-    shared = libraries(tree)
+    shared, modules = libraries(tree), tree / "usr/lib/python3/dist-packages"
     if not shared:
-        return {}
+        return {"PYTHONPATH": (str(modules), "")} if modules.exists() else {}
     folders = [folder / "bin", *(tree / part for part in ("usr/sbin", "usr/bin", "sbin", "bin"))]
     found = {"PATH": (":".join(map(str, folders)), ':"$PATH"'), "LD_LIBRARY_PATH": (":".join(shared), "")}
     for xtables in tree.glob("usr/lib/*/xtables"):

@@ -51,6 +51,7 @@ BUNDLES = {
     "engine28": Bundle(("docker.io", "docker-cli", "containerd"), newer=True),
     # libatomic1 is for playwright's driver.
     "tracing": Bundle(("strace",)),
+    "compose-1": Bundle(("docker-compose",)),
     "browser": Bundle(("chromium", "fonts-dejavu-core", "fonts-liberation", "libatomic1")),
 }
 
@@ -84,6 +85,8 @@ PARTS = {
     "docker": Part("engine28", "usr/bin/docker", ("docker",), oldest=(20,)),
     "busybox": Part("engine", "bin/busybox", ("busybox",), version=("--help",)),
     "redis-server": Part("engine", "usr/bin/redis-server", ("redis-server",)),
+    # What `make bench` compares with; too old to say how a file is meant.
+    "docker-compose-1": Part("compose-1", "usr/bin/docker-compose", ()),
     "strace": Part("tracing", "usr/bin/strace", ("strace",)),
     "chromium": Part(
         "browser", "usr/lib/chromium/chromium", ("chromium", "chromium-browser", "google-chrome"), oldest=(100,)
