@@ -668,13 +668,15 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class ScrapeTarget:
-    """One static target of a scrape job."""
+    """One target of a scrape job that the files show, after relabelling. `job`: the label, not the job's own name."""
 
     environment: str
     job: str
     address: Address
     location: Location
     metrics_path: str = "/metrics"
+    labels: Mapping[str, str] = field(default_factory=dict)  # what every series of it has; no `instance`: not known
+    probed: str | None = None  # for a prober: whom it asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -686,6 +688,9 @@ class ScrapeJob:
     location: Location
     targets: tuple[ScrapeTarget, ...] = ()
     discovery: tuple[str, ...] = ()
+    dropped: tuple[ScrapeTarget, ...] = ()  # that relabelling throws away
+    metrics_dropped: tuple[str, ...] = ()  # expressions for names of metrics that are thrown away after the scrape
+    metrics_kept: tuple[str, ...] = ()  # expressions for the only ones that are kept; (): all
 
 
 @dataclass(frozen=True, slots=True)
@@ -701,12 +706,13 @@ class LiveTarget:
 
 @dataclass(frozen=True, slots=True)
 class AlertRule:
-    """One alerting rule."""
+    """One alerting rule, or a recording one, whose `name` is that of the metric that it makes."""
 
     name: str
     expr: str
     location: Location
     labels: Mapping[str, str] = field(default_factory=dict)
+    records: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -727,6 +733,9 @@ class PrometheusConfig:
     jobs: tuple[ScrapeJob, ...] = ()
     rule_patterns: tuple[RulePattern, ...] = ()
     rules: tuple[AlertRule, ...] = ()
+    recordings: tuple[AlertRule, ...] = ()
+    external_labels: Mapping[str, str] = field(default_factory=dict)
+    remote_write: tuple[Address, ...] = ()
     alerting: Location | None = None  # the `alerting:` section
     alertmanagers: tuple[ScrapeTarget, ...] = ()
     alertmanager_discovery: tuple[str, ...] = ()

@@ -19,6 +19,8 @@ LAYERS = (
     ("registry", "yamlfile", "tree"),
     (
         "matching",
+        "promql",
+        "relabel",
         "routing",
         "commandline",
         "listening",
@@ -50,7 +52,12 @@ PURE_PARSERS = (
     "sources.prometheus",
 )  # fmt: skip
 # What the pure modules take from outside: parsers and patterns that themselves only compute.
-PURE_LIBRARIES = {"yamlfile": {"yaml"}, "matching": {"re2"}, "compose.schema": {"jsonschema_rs"}}
+PURE_LIBRARIES = {
+    "yamlfile": {"yaml"},
+    "matching": {"re2"},
+    "promql": {"promql_parser"},
+    "compose.schema": {"jsonschema_rs"},
+}
 IMPURE_MODULES = frozenset(
     {
         "asyncio", "concurrent", "docker", "fileinput", "ftplib", "glob", "http", "httpx", "io", "locale",

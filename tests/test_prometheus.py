@@ -223,16 +223,17 @@ scrape_configs:
 def test_the_blackbox_pattern_scrapes_the_exporter() -> None:
     (job,) = config(BLACKBOX).jobs
     assert job.discovery == ()
-    assert [(str(t.address.host), t.address.port, t.location.line) for t in job.targets] == [
-        ("blackbox-exporter", 9115, 9)
+    assert [(str(t.address.host), t.address.port, t.location.line, t.probed) for t in job.targets] == [
+        ("blackbox-exporter", 9115, 9, "https://example.com"),
+        ("blackbox-exporter", 9115, 9, "http://web:8080/health"),
     ]
     assert config(BLACKBOX).faults == ()
 
 
-def test_an_address_for_some_targets_only_is_discovery() -> None:
+def test_an_address_that_no_rule_makes_usable_is_discovery() -> None:
     text = BLACKBOX.replace("- target_label: __address__", "- regex: shop.*\n        target_label: __address__")
     (job,) = config(text).jobs
-    assert ([t.address.host for t in job.targets], job.discovery) == (["blackbox-exporter"], ("relabel_configs",))
+    assert (job.targets, job.discovery) == ((), ("relabel_configs",))
 
 
 def test_addresses_made_of_labels_are_discovery() -> None:

@@ -40,7 +40,7 @@ def test_selectors(expression: str, selectors: list[str]) -> None:
 
 @pytest.mark.parametrize("text", ["", "up ==", "sum(", 'up{job="a"', "foo bar"])
 def test_no_promql(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  the parser's own words
+    with pytest.raises(ValueError):
         parts(text)
 
 

@@ -1,0 +1,290 @@
+"""Scrape jobs of Prometheus, and the labels that each of their targets ends up with after relabelling."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from auditor.compose.secrets import looks_secret
+from auditor.model import Address, Location, ScrapeJob, ScrapeTarget
+from auditor.relabel import Rule, relabel
+from auditor.sources.prometheus.reading import Reading
+from auditor.yamlfile import Mapping, Sequence, Value, locate
+
+_PORT = re.compile(r":([0-9]{1,5})")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HIDDEN = "__"  # labels that begin so are gone after relabelling
+
+
+def address_of(target: str, scheme: str) -> Address | None:
+    """A scrape target as an address: `host:port`, `[::1]:port`, or a host whose port follows from the scheme."""
+    if target.startswith("["):
+        host, bracket, rest = target[1:].partition("]")
+        known = bool(bracket and host)
+    else:
+        host, colon, port = target.partition(":")
+        rest = colon + port
+        known = _HOST.fullmatch(host) is not None
+    match = _PORT.fullmatch(rest)
+    if not known or (rest and match is None):
+        return None
+    port_number = int(match[1]) if match else _DEFAULT_PORTS.get(scheme)
+    if port_number is not None and not 0 < port_number < 65_536:
+        return None
+    return Address(host, port_number, scheme)
+
+
+def text(value: Value) -> str:
+    """A label value as Prometheus keeps it."""
+    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A target before relabelling: its labels, and where it is written."""
+
+    labels: dict[str, str]
+    location: Location
+
+
+@dataclass(slots=True)
+class _Job:
+    """One scrape job while it is read."""
+
+    reading: Reading
+    item: Mapping
+    path: str
+    name: str
+    scheme: str
+    metrics_path: str
+    rules: list[Rule] = field(default_factory=list)
+    certain: bool = True  # every rule could be read
+
+
+def jobs(reading: Reading, root: Mapping) -> Iterator[ScrapeJob]:
+    """Every scrape job, those of `scrape_config_files` included."""
+    names: set[str] = set()
+    for job in _all(reading, root):
+        if job.name in names:
+            reading.fault(f"two scrape jobs are called `{job.name}`", job.location)
+        names.add(job.name)
+        yield job
+
+
+def _all(reading: Reading, root: Mapping) -> Iterator[ScrapeJob]:
+    for item in reading.mappings(root, "scrape_configs"):
+        yield _job(reading, item, reading.path)
+    for pattern in reading.patterns(root, "scrape_config_files"):
+        if not pattern.files:
+            yield ScrapeJob(reading.environment, pattern.pattern, pattern.location, (), ("scrape_config_files",))
+        for name in pattern.files or ():
+            content = reading.parsed(name)
+            if isinstance(content, Mapping):
+                for item in reading.mappings(content, "scrape_configs", name):
+                    yield _job(reading, item, name)
+            elif content is not None:
+                reading.fault("a file of scrape configurations is a mapping", Location(name, locate(content)))
+
+
+def _job(reading: Reading, item: Mapping, path: str) -> ScrapeJob:
+    name = reading.text(item, "job_name", "", path)
+    location = Location(path, locate(item, "job_name"))
+    if not name:
+        reading.fault("a scrape job without `job_name`", location)
+    job = _Job(
+        reading,
+        item,
+        path,
+        name,
+        reading.text(item, "scheme", "http", path),
+        reading.text(item, "metrics_path", "/metrics", path),
+    )
+    job.rules = list(_rules(job))
+    found = [*_static(job, item, path)]
+    discovery = [key for key, value in item.items() if key.endswith("_sd_configs") and value]
+    for kind, read in (("file_sd_configs", _from_files), ("dns_sd_configs", _from_names)):
+        if kind in discovery:
+            told = list(read(job))
+            found += told
+            if told:
+                discovery.remove(kind)
+    targets, dropped, unclear = _relabelled(job, found)
+    if discovery and (constant := _constant_address(job)) is not None:
+        targets.append(constant)
+        discovery = []
+    elif unclear:
+        discovery.append("relabel_configs")
+    return ScrapeJob(
+        reading.environment, name, location, tuple(targets), tuple(discovery), tuple(dropped), *_metrics_dropped(job)
+    )
+
+
+# --- which targets there are ---------------------------------------------------------------------------------------
+
+
+def _static(job: _Job, item: Mapping, path: str) -> Iterator[Found]:
+    for group in job.reading.mappings(item, "static_configs", path):
+        yield from _group(job, group, path)
+
+
+def _group(job: _Job, group: Mapping, path: str) -> Iterator[Found]:
+    written = job.reading.mapping(group, "labels", path)
+    labels = {name: text(value) for name, value in written.items() if not looks_secret(name)}
+    targets = job.reading.items(group, "targets", path)
+    for index, target in enumerate(targets):
+        location = job.reading.at(targets, index, path)
+        if not isinstance(target, str):
+            job.reading.fault(f"a target of job `{job.name}` is no `host:port`", location)
+        elif "$" not in target:  # else filled in by whatever makes the file; its host is not known here
+            yield Found(labels | {"__address__": target}, location)
+
+
+def _from_files(job: _Job) -> Iterator[Found]:
+    for source in job.reading.mappings(job.item, "file_sd_configs", job.path):
+        for pattern in job.reading.patterns(source, "files"):
+            for name in pattern.files or ():
+                content = job.reading.parsed(name)
+                for group in content if isinstance(content, Sequence) else ():
+                    if isinstance(group, Mapping):
+                        for found in _group(job, group, name):
+                            yield Found(found.labels | {"__meta_filepath": name}, found.location)
+
+
+def _from_names(job: _Job) -> Iterator[Found]:
+    """The names of `dns_sd_configs` for addresses; what a name resolves to is not known here, who answers to it is."""
+    for source in job.reading.mappings(job.item, "dns_sd_configs", job.path):
+        if str(source.get("type", "SRV")).upper() not in ("A", "AAAA") or not isinstance(source.get("port"), int):
+            continue
+        names = job.reading.items(source, "names", job.path)
+        for index, name in enumerate(names):
+            if isinstance(name, str):
+                labels = {"__address__": f"{name}:{source['port']}", "__meta_dns_name": name, "instance": ""}
+                yield Found(labels, job.reading.at(names, index, job.path))
+
+
+# --- what becomes of them ------------------------------------------------------------------------------------------
+
+
+def _rules(job: _Job, key: str = "relabel_configs") -> Iterator[Rule]:
+    for item in job.reading.mappings(job.item, key, job.path):
+        try:
+            yield _rule(job, item)
+        except ValueError as error:
+            job.reading.fault(f"{error} (job `{job.name}`)", Location(job.path, locate(item)))
+            job.certain = False
+
+
+def _rule(job: _Job, item: Mapping) -> Rule:
+    def told(name: str, default: str) -> str:
+        value = item.get(name)
+        return default if value is None else text(value)
+
+    modulus = item.get("modulus")
+    return Rule(
+        told("action", "replace").lower(),
+        tuple(text(name) for name in job.reading.items(item, "source_labels", job.path)),
+        told("separator", ";"),
+        told("regex", "(.*)"),
+        told("target_label", ""),
+        told("replacement", "$1"),
+        modulus if isinstance(modulus, int) else 0,
+    )
+
+
+def _defaults(job: _Job) -> dict[str, str]:
+    parameters = job.reading.mapping(job.item, "params", job.path)
+    first = {
+        f"__param_{name}": text(values[0])
+        for name, values in parameters.items()
+        if isinstance(values, Sequence) and values
+    }
+    return {"job": job.name, "__scheme__": job.scheme, "__metrics_path__": job.metrics_path, **first}
+
+
+def _relabelled(job: _Job, found: list[Found]) -> tuple[list[ScrapeTarget], list[ScrapeTarget], bool]:
+    """The targets that stay, those that a rule drops, and whether the address of one cannot be told."""
+    defaults = _defaults(job)
+    targets: dict[tuple[tuple[str, str], ...], ScrapeTarget] = {}
+    dropped: list[ScrapeTarget] = []
+    unclear = not job.certain
+    for one in found:
+        before = defaults | one.labels
+        after = relabel(before, job.rules)
+        kept = after if after is not None else before
+        address = address_of(kept.get("__address__", ""), kept.get("__scheme__", job.scheme))
+        if address is None:
+            unclear = unclear or bool(job.rules)
+            if not job.rules and "/" not in before["__address__"]:  # a URL is for a prober that is not known here
+                job.reading.fault(f"a target of job `{job.name}` is no `host:port`", one.location)
+            continue
+        target = _target(job, one, kept, address)
+        if after is None:
+            dropped.append(target)
+        else:
+            targets.setdefault(tuple(sorted(kept.items())), target)
+    return list(targets.values()), dropped, unclear
+
+
+def _target(job: _Job, one: Found, kept: dict[str, str], address: Address) -> ScrapeTarget:
+    labels = {name: value for name, value in kept.items() if not name.startswith(_HIDDEN)}
+    if one.labels.get("instance") != "":  # empty: the instance is an address that only a resolver knows
+        labels.setdefault("instance", kept["__address__"])
+    rewritten = kept["__address__"] != one.labels["__address__"]
+    return ScrapeTarget(
+        job.reading.environment,
+        labels.get("job", job.name),
+        address,
+        (_constant_place(job, kept["__address__"]) if rewritten else None) or one.location,
+        kept.get("__metrics_path__", job.metrics_path),
+        labels,
+        kept.get("__param_target"),
+    )
+
+
+def _constant_address(job: _Job) -> ScrapeTarget | None:
+    """The one address that whatever is discovered becomes, as with the blackbox exporter."""
+    for replacement, place, always in _written_addresses(job):
+        if always and (address := address_of(replacement, job.scheme)):
+            labels = {"job": job.name}
+            return ScrapeTarget(job.reading.environment, job.name, address, place, job.metrics_path, labels)
+    return None
+
+
+def _constant_place(job: _Job, address: str) -> Location | None:
+    """The line of the rule that writes just this address."""
+    return next((place for replacement, place, _ in _written_addresses(job) if replacement == address), None)
+
+
+def _written_addresses(job: _Job) -> Iterator[tuple[str, Location, bool]]:
+    """The addresses that rules write as they stand, their lines, and whether they write them for every target."""
+    for item in job.reading.mappings(job.item, "relabel_configs", job.path):
+        replacement = item.get("replacement")
+        writes = item.get("target_label") == "__address__" and str(item.get("action", "replace")).lower() == "replace"
+        if writes and isinstance(replacement, str) and "$" not in replacement:
+            yield replacement, job.reading.at(item, "replacement", job.path), "regex" not in item
+
+
+def _metrics_dropped(job: _Job) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Expressions for the names of metrics that are thrown away, and for those that alone are kept."""
+    dropped: list[str] = []
+    kept: list[str] = []
+    for rule in _rules(job, "metric_relabel_configs"):
+        if rule.sources == ("__name__",) and rule.action in ("drop", "keep"):
+            (dropped if rule.action == "drop" else kept).append(rule.regex)
+    return tuple(dropped), tuple(kept)
+
+
+def alertmanager_targets(reading: Reading, item: Mapping) -> Iterator[ScrapeTarget]:
+    """The static addresses of one item below `alerting: alertmanagers:`."""
+    job = _Job(
+        reading,
+        item,
+        reading.path,
+        "alertmanagers",
+        reading.text(item, "scheme", "http"),
+        reading.text(item, "path_prefix", "/"),
+    )
+    job.rules = list(_rules(job))
+    yield from _relabelled(job, list(_static(job, item, reading.path)))[0]
