@@ -16,7 +16,7 @@ from auditor.catalogue import parse_catalogue
 from auditor.errors import AuditorError, CatalogueError, EvidenceError, SettingsError, UsageError, did_you_mean
 from auditor.gather import FileFacts, Request, gather_files, specs
 from auditor.inventory import Snapshot
-from auditor.model import Catalogue, Component, EnvironmentSpec, Report, SourceState
+from auditor.model import Catalogue, Component, EnvironmentSpec, Peak, Report, SourceState
 from auditor.settings import Settings
 from auditor.sources import compose_schema, knowledge
 from auditor.sources.tree import DiskTree
@@ -267,10 +267,12 @@ def _read_baseline(name: str) -> frozenset[str]:
     return policy.read_baseline(data, name)
 
 
-def scan(settings: Settings, *, progress: Progress | None = None) -> Report:
-    """Gathers and judges once."""
+def scan(settings: Settings, *, progress: Progress | None = None, peaks: Sequence[Peak] = ()) -> Report:
+    """Gathers and judges once. `peaks`: what was seen at earlier scans."""
     started = monotonic()
-    report = judge(gather(settings, progress), settings)
+    snapshot = gather(settings, progress)
+    known = tuple(peak for peak in peaks if peak.environment in snapshot.environments)
+    report = judge(replace(snapshot, peaks=known), settings)
     return replace(report, duration=monotonic() - started)
 
 

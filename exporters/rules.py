@@ -248,6 +248,34 @@ STATES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Resource:
+    """An alert on what the fullest container of a service uses. `percent` is its threshold."""
+
+    series: str  # a ratio, with `%s` for the service's selector
+    percent: int
+    severity: str
+    said: str
+    description: str
+
+    def expr(self, selector: str) -> str:
+        return f"max({self.series.replace('%s', selector)}) > {self.percent / 100:g}"
+
+
+_MEMORY = "auditor_container_memory_usage_bytes{%s} / auditor_container_memory_limit_bytes{%s}"
+_CPU = "auditor_container_cpu_ratio{%s}"
+_FULL = "At its limit the kernel kills it: find what it keeps in memory, or raise the limit."
+_BUSY = "It answers late then: find what keeps it busy, or give it more processors."
+RESOURCES = {
+    "ServiceMemoryHigh": Resource(_MEMORY, 80, "warning", "uses more than 80 % of its memory limit", _FULL),
+    "ServiceMemoryCritical": Resource(_MEMORY, 90, "critical", "uses more than 90 % of its memory limit", _FULL),
+    "ServiceCpuHigh": Resource(_CPU, 80, "warning", "uses more than 80 % of its processors", _BUSY),
+    "ServiceCpuCritical": Resource(_CPU, 95, "critical", "uses more than 95 % of its processors", _BUSY),
+}
+RESOURCE_MINUTES = 5  # a crossing that does not last that long is a peak
+WITHOUT_CONTAINER = (Lifecycle.EXTERNAL, Lifecycle.PROCESS)
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One service of one environment and its rules, by alert."""
 
@@ -273,6 +301,8 @@ def _members(catalogue: Catalogue, page: str) -> Iterator[Member]:
 def _member(entry: Entry, environment: str, page: str) -> Member:
     selector = f"service={_quoted(entry.name)},environment={_quoted(environment)}"
     rules = [_state(alert, entry, environment, selector, page) for alert in STATES]
+    if entry.lifecycle not in WITHOUT_CONTAINER:
+        rules += [_resource(alert, entry, environment, selector, page) for alert in RESOURCES]
     rules.append(_absence(entry, environment, selector, page))
     return Member(entry.name, environment, selector, {rule.alert: rule for rule in rules})
 
@@ -287,6 +317,21 @@ def _state(alert: str, entry: Entry, environment: str, selector: str, page: str)
         annotations={
             "summary": _plain(f"{_name(entry)} {said} in {environment}"),
             "description": description,
+            "runbook_url": _runbook(entry, page),
+        },
+    )
+
+
+def _resource(alert: str, entry: Entry, environment: str, selector: str, page: str) -> Rule:
+    resource = RESOURCES[alert]
+    return Rule(
+        alert=alert,
+        expr=resource.expr(selector),
+        pending=RESOURCE_MINUTES,
+        labels=_labels(entry, environment, resource.severity),
+        annotations={
+            "summary": _plain(f"{_name(entry)} {resource.said} in {environment}"),
+            "description": resource.description,
             "runbook_url": _runbook(entry, page),
         },
     )
@@ -351,11 +396,40 @@ def _service_tests(members: list[Member]) -> Iterator[Data]:
             series |= {_health(m.selector, state): "0x17" for m in rest}
             extra = {"state": state}
             yield _test(f"{alert}: {title} {said}, the others are well", series, alert, pending + 4, chosen, extra)
+        for alert, resource in RESOURCES.items():
+            yield from _resource_tests(alert, resource, title, chosen, rest)
         series = {THERE: "0+60x20"} | {_info(m.selector): "1x20" for m in rest}
         yield _test(f"ServiceAbsent: {title} are absent", series, "ServiceAbsent", 10, chosen, {})
-    for alert in STATES:
+    for alert in (*STATES, *RESOURCES):
         yield _test(f"{alert}: silent where no series is there", {}, alert, 10, [], {})
     yield _test("ServiceAbsent: silent where the auditor itself is absent", {}, "ServiceAbsent", 10, [], {})
+
+
+def _resource_tests(
+    alert: str, resource: Resource, title: str, chosen: list[Member], rest: list[Member]
+) -> Iterator[Data]:
+    """One of two containers is above the threshold for long; those of other services are just not above it."""
+    firing = [member for member in chosen if alert in member.by_alert]
+    if not firing:
+        return
+    series: dict[str, str] = {}
+    for member in (*firing, *(member for member in rest if alert in member.by_alert)):
+        most = resource.percent + 1 if member in firing else resource.percent
+        for box, used in (("a", most), ("b", 10)):
+            series |= _usage(resource, f'{member.selector},container="{box}"', used)
+    lasting, early = RESOURCE_MINUTES + 4, RESOURCE_MINUTES + 1  # it begins at minute 2
+    told = _test(f"{alert}: {title} use more for long, the others just not", series, alert, lasting, firing, {})
+    silent = {"eval_time": f"{early}m", "alertname": alert, "exp_alerts": []}
+    yield told | {"alert_rule_test": [*told["alert_rule_test"], silent]}
+
+
+def _usage(resource: Resource, selector: str, percent: int) -> Mapping[str, str]:
+    if resource.series is _CPU:
+        return {f"auditor_container_cpu_ratio{{{selector}}}": f"0 0 {percent / 100:g}x20"}
+    return {
+        f"auditor_container_memory_usage_bytes{{{selector}}}": f"0 0 {percent}x20",
+        f"auditor_container_memory_limit_bytes{{{selector}}}": "100x20",
+    }
 
 
 def _test(

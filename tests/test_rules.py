@@ -56,7 +56,18 @@ def test_promtool_accepts_the_rules_and_runs_their_tests(catalogue, promtool, tm
 
 
 @pytest.mark.component
-@pytest.mark.parametrize(("old", "new"), [(" == 1", " == 2"), (" == 0", " == 3"), ("vector(1)", "vector(1) < 0")])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (" == 1", " == 2"),
+        (" == 0", " == 3"),
+        ("vector(1)", "vector(1) < 0"),
+        ("> 0.8", "> 0.82"),
+        ("> 0.95", "> 0.97"),
+        ("max(", "min("),
+        ("for: 5m", "for: 3m"),
+    ],
+)
 def test_the_unit_tests_fail_when_a_rule_is_wrong(old, new, promtool, tmp_path):
     files = rules.generate(parse_catalogue(b"services: {web: {}}", "catalogue.yaml"))
     spoilt = {name: text if "tests" in name else text.replace(old, new) for name, text in files.items()}
@@ -108,4 +119,12 @@ def test_severity_follows_criticality():
 def test_the_rules_of_a_service_do_not_depend_on_its_neighbours(names):
     catalogue = parse_catalogue(("services: {" + ", ".join(f"{n}: {{}}" for n in names) + "}").encode(), "c")
     text = rules.generate(catalogue)["rules/services.rules.yml"]
-    assert [rule["labels"]["service"] for rule in alerts(text)][::3] == names
+    each = len(rules.STATES) + len(rules.RESOURCES) + 1
+    assert [rule["labels"]["service"] for rule in alerts(text)][::each] == names
+
+
+def test_what_has_no_container_has_no_alert_on_its_resources():
+    catalogue = parse_catalogue(b"services: {a: {}, b: {lifecycle: external, address: 'http://b'}}", "c")
+    text = rules.generate(catalogue)["rules/services.rules.yml"]
+    found = {rule["alert"] for rule in alerts(text) if rule["labels"]["service"] == "b"}
+    assert found == {*rules.STATES, "ServiceAbsent"}

@@ -18,7 +18,18 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from auditor.errors import CatalogueError, UsageError
-from auditor.model import Alert, Report, Severity, SourceState, Verdict, Waiver
+from auditor.model import (
+    Alert,
+    Container,
+    Host,
+    Peak,
+    Report,
+    Severity,
+    SourceState,
+    Usage,
+    Verdict,
+    Waiver,
+)
 from auditor.settings import Settings
 from auditor.web.app import App, create_app
 from auditor.web.guard import OPEN_PATHS, Guard, access
@@ -100,7 +111,9 @@ def make(tmp_path: Path) -> Make:
 # --- before the first scan ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/services/status", "/api/reports/latest", "/api/gaps", "/api/alerts", "/readyz"])
+@pytest.mark.parametrize(
+    "path", ["/services/status", "/api/resources", "/api/reports/latest", "/api/gaps", "/api/alerts", "/readyz"]
+)
 def test_before_the_first_scan_there_is_no_answer_yet(site: Site, path: str) -> None:
     answer = site.get(path)
     assert answer.status_code == 503
@@ -134,6 +147,44 @@ def test_status_can_be_narrowed(site: Site) -> None:
     assert site.json("/services/status?category=none")["services"] == {}
     only = site.json("/services/status?fields=status,gaps&fields=health")["services"]["core"]["web"]
     assert set(only) == {"status", "gaps", "health"}
+
+
+BOX = Container("a" * 64, "web-1", "prod", "web:1", "running", memory_limit=1000)
+USED = Usage("prod", "a" * 64, NOON, memory=900, cpu_seconds=12.0, cpu_ratio=0.25, pids=3)
+
+
+def watched(**fields: Any) -> Report:
+    web = service("web", containers=("web-1",), memory_bytes=900, memory_limit_bytes=1000, cpu_ratio=0.25)
+    return report((web,), containers=(BOX,), usages=(USED,), hosts=(Host("prod", "docker", 4, 8000, "28"),), **fields)
+
+
+def test_resources_of_every_service(site: Site) -> None:
+    body = site.scan(watched(peaks=(Peak("prod", "web", NOON, 950, 0.5, 7),))).json("/api/resources")
+    (web,) = body["items"]
+    assert (web["service"], web["memory_bytes"], web["memory_limit_bytes"], web["cpu_ratio"]) == (
+        "web",
+        900,
+        1000,
+        0.25,
+    )
+    assert web["peak"] == {"since": "2026-03-01T12:00:00Z", "samples": 7, "memory_bytes": 950, "cpus": 0.5}
+    assert (web["containers"][0]["name"], web["containers"][0]["pids"]) == ("web-1", 3)
+    assert body["hosts"] == [{"source": "docker", "cpus": 4, "memory_bytes": 8000, "engine": "28"}]
+    assert site.get("/api/resources?environment=nowhere").status_code == 400
+
+
+def test_resources_are_not_told_of_old_reports(site: Site) -> None:
+    body = site.scan(watched()).scan(OSError("gone")).json("/api/resources")
+    assert body["stale"]
+    assert (body["items"][0]["memory_bytes"], body["items"][0]["containers"]) == (None, [])
+    assert site.metric("container_memory_usage_bytes", service="web", environment="prod", container="web-1") is None
+
+
+def test_the_next_scan_is_told_of_peaks_even_by_another_process(site: Site, tmp_path: Path) -> None:
+    assert site.app.watch.peaks == ()
+    site.scan(watched())
+    assert [(peak.service, peak.memory, peak.samples) for peak in site.app.watch.peaks] == [("web", 900, 1)]
+    assert Site(tmp_path).app.watch.peaks == site.app.watch.peaks
 
 
 def site_entry(site: Site, name: str) -> Any:
@@ -687,7 +738,7 @@ def test_two_applications_in_one_process_share_nothing(make: Make, tmp_path: Pat
     one, two = make(), Site(tmp_path / "other")
     one.scan(report((service("one"),)))
     two.scan(report((service("two"),)))
-    assert "two" not in one.get("/metrics").text
+    assert 'service="two"' not in one.get("/metrics").text
     assert "one" not in one.json("/services/status")["services"]["core"].get("two", {})
 
 

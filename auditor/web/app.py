@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -19,14 +19,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import auditor
 from auditor.errors import AuditorError, UsageError
-from auditor.model import Severity
+from auditor.model import Peak, Report, Severity
 from auditor.settings import Settings
 from auditor.store import Store, StoreError, default_url
 from auditor.web.answers import FOR_EVER, HTML, JSON, Body, body, refuse, respond
 from auditor.web.guard import Guard, access
 from auditor.web.page import View, view
 from auditor.web.watch import Gap, Latest, Scan, Watch
-from exporters import report_json, status_json
+from exporters import report_json, resources_json, status_json
 
 _RANKS = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 Words = Annotated[list[str] | None, Query()]
@@ -76,7 +76,9 @@ def create_app(settings: Settings, *, scan: Scan | None = None) -> App:
     Raises SettingsError for a database that cannot be meant.
     """
     store, history_error = _history(settings)
-    watch = Watch(settings, scan or _scan, store, view=view(), history_error=history_error)
+    watch = Watch(
+        settings, scan or (lambda now: _scan(now, watch.peaks)), store, view=view(), history_error=history_error
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -108,10 +110,10 @@ def serve(settings: Settings) -> None:
     run(settings)
 
 
-def _scan(settings: Settings) -> Any:
+def _scan(settings: Settings, peaks: Sequence[Peak]) -> Report:
     from auditor.scan import scan
 
-    return scan(settings)
+    return scan(settings, peaks=peaks)
 
 
 def _history(settings: Settings) -> tuple[Store | None, str | None]:
@@ -208,6 +210,17 @@ def _api(app: FastAPI, watch: Watch) -> None:
             fields=_words(fields),
         )
         return respond(body(report_json.dumps(chosen), JSON), request.headers)
+
+    @app.get("/api/resources", tags=["services"])
+    async def resources(request: Request, environment: str | None = None) -> Response:
+        """What every service of one environment uses, its peaks, and the hosts."""
+        latest = watch.current()
+        if latest.report is None:
+            return _or_wait(None, latest, request)
+        if environment is not None and environment not in latest.report.environments:
+            raise UsageError(f"unknown environment `{environment}`")
+        content = resources_json.document(latest.report, environment) | {"stale": latest.stale}
+        return respond(body(report_json.dumps(content), JSON), request.headers)
 
     @app.get("/api/reports/latest", tags=["reports"])
     async def latest_report(request: Request) -> Response:

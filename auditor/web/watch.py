@@ -20,9 +20,10 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from auditor.errors import AuditorError
-from auditor.model import Finding, Report
+from auditor.model import Finding, Peak, Report
 from auditor.settings import Settings
 from auditor.store import Store, StoreError
+from auditor.usage import observe
 from auditor.web import page
 from auditor.web.answers import HTML, JSON, Body, body
 from auditor.web.blind import blind
@@ -87,6 +88,7 @@ class Watch:
         self._scheduler: BackgroundScheduler | None = None
         self._overran = False
         self.scanning = False
+        self.peaks = _known_peaks(store)  # what the next scan is told of the past
         self.latest = self._dressed(Latest(history_error=history_error))
 
     # --- the clock ------------------------------------------------------------------------------------------------
@@ -180,6 +182,8 @@ class Watch:
             return _without_history(report, self.latest.gaps), self.latest.history_error
         try:
             self._store.save(report, _needs())
+            self._store.observe(observe(report, self.latest.report.usages if self.latest.report else ()))
+            self.peaks = self._store.peaks()
             lives = self._store.open_findings()
         except StoreError as error:
             log.warning("%s", error.what)
@@ -231,6 +235,14 @@ class Watch:
     def _measured(self, latest: Latest) -> Latest:
         opened = {gap.finding.fingerprint: gap.opened for gap in latest.gaps}
         return replace(latest, metrics=body(metrics.render(latest.report, latest.scans, opened), metrics.CONTENT_TYPE))
+
+
+def _known_peaks(store: Store | None) -> tuple[Peak, ...]:
+    try:
+        return store.peaks() if store else ()
+    except StoreError as error:
+        log.warning("%s", error.what)
+        return ()
 
 
 def _without_history(report: Report, before: Sequence[Gap]) -> tuple[Gap, ...]:

@@ -27,9 +27,12 @@ from sqlalchemy.pool import NullPool
 from sqlmodel import Field, Session, SQLModel, col, create_engine, delete, select
 
 from auditor.errors import EvidenceError, SettingsError
-from auditor.model import Finding, Report
+from auditor.model import Finding, Peak, Report
+from auditor.store import actions as trail
+from auditor.store import peaks as peaks_of
+from auditor.usage import Observation
 
-SCHEMA = 1  # `PRAGMA user_version`
+SCHEMA = 2  # `PRAGMA user_version`; 2 added the tables `peak` and `action`, which are made where they are missing
 KEEP_REPORTS = 1000
 KEEP_CLOSED = 10_000
 BUSY_SECONDS = 5.0
@@ -92,7 +95,7 @@ class _FindingRow(SQLModel, table=True):
     body: str  # the finding as JSON
 
 
-_TABLES = [SQLModel.metadata.tables[name] for name in ("report", "finding")]
+_TABLES = [SQLModel.metadata.tables[name] for name in ("report", "finding", "peak", "action")]
 
 
 def state_directory(environ: Mapping[str, str]) -> Path:
@@ -156,7 +159,32 @@ class Store:
         if (until := session.exec(closed).first()) is not None:
             session.exec(delete(_FindingRow).where(col(_FindingRow.closed) <= until))
 
+    def observe(self, observations: Sequence[Observation]) -> None:
+        """Count in what services were seen to use."""
+        with self._writing, self._mending(), self._session(write=True) as session:
+            peaks_of.add(session, observations)
+
+    def begin_action(self, who: str, action: str, environment: str, service: str, steps: Sequence[trail.Step]) -> int:
+        """Write down what is about to be done to which containers, and by whom; its id. It is on the disk then."""
+        with self._writing, self._mending(), self._session(write=True) as session:
+            return trail.begin(session, _text(who), action, _text(environment), _text(service), steps)
+
+    def end_action(self, id: int, steps: Sequence[trail.Step]) -> None:
+        """Write down what came of it."""
+        with self._writing, self._mending(), self._session(write=True) as session:
+            trail.end(session, id, steps)
+
     # --- reading --------------------------------------------------------------------------------------------------
+
+    def peaks(self) -> tuple[Peak, ...]:
+        """The most that each service was seen to use with the images and limits that it was last seen with."""
+        with self._session() as session:
+            return peaks_of.peaks(session)
+
+    def actions(self, before: int | None = None, limit: int = 100) -> list[trail.Action]:
+        """What was done to services, newest first, before the id `before`."""
+        with self._session() as session:
+            return trail.actions(session, before, limit)
 
     def latest(self) -> Report | None:
         """The newest report."""
