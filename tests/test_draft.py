@@ -12,6 +12,7 @@ from auditor import compose
 from auditor.catalogue import parse_catalogue
 from auditor.draft import draft
 from auditor.model import Definition, EnvironmentSpec, Lifecycle, Location, Project
+from auditor.sources import compose_schema
 from auditor.sources.knowledge import load
 from auditor.yamlfile import parse
 from tests import goldens
@@ -43,7 +44,8 @@ services:
 
 def project(text: str = COMPOSE, path: str = "docker-compose.yml") -> Project:
     tree = MemoryTree({path: text, "monitoring/prometheus.yml": ""})
-    return compose.load(EnvironmentSpec("default", Location(".")), tree, directory="", files=(path,))
+    spec, schema = EnvironmentSpec("default", Location(".")), compose_schema.load()
+    return compose.load(spec, tree, schema=schema, directory="", files=(path,))
 
 
 def test_the_draft_says_where_each_value_came_from() -> None:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from auditor.compose.define import Context, define
 from auditor.compose.dependencies import say_dependencies
 from auditor.compose.files import Loader, Source, StopError, beneath, discover
-from auditor.compose.interpolate import ExpansionError, Scope, TemplateError
+from auditor.compose.interpolate import ExpansionError, Scope, TemplateError, Text
 from auditor.compose.merge import untag
 from auditor.compose.mounts import resolve_mount
 from auditor.compose.places import Faults, Places
@@ -363,7 +363,9 @@ def _known(service: str, value: Mapping, section: str, declared: Mapping, faults
         return
     for item, position in zip(items, items.lines, strict=True):
         name: Value = item.get("source") if isinstance(item, Mapping) else item
-        if isinstance(name, str) and name and name not in declared:
+        if name is None and isinstance(item, Mapping):
+            faults.add(f"an item of `{section}` lacks `source`", position, service=service)
+        elif isinstance(name, str) and name not in declared and (name or not isinstance(name, Text)):
             message = f"service `{service}` refers to the undefined {section[:-1]} `{name[:60]}`"
             faults.add(message, position, service=service, help=f"declare it under `{section}:`")
 

@@ -280,8 +280,10 @@ def devices(value: Value, work: Work) -> Value:
 def _device(item: Value, work: Work) -> Value:
     if isinstance(item, Mapping):
         made = record(item, {"source": text, "target": text, "permissions": text}, work)
+        if "target" not in item:
+            raise FormError("a device without a `target`")
         result = begun(item)
-        for key, default in (("source", None), ("target", made.get("source")), ("permissions", "rwm")):
+        for key, default in (("source", None), ("target", None), ("permissions", "rwm")):
             put(result, key, made.get(key, default), item)
         return result
     if not isinstance(item, str):
@@ -431,15 +433,6 @@ def _count(value: Value, work: Work) -> Value:
 
 
 _GPU: Fields = {"capabilities": texts, "driver": text, "count": _count, "device_ids": texts, "options": pairs}
-
-
-def reserved_devices(value: Value, work: Work) -> Value:
-    """Devices of `deploy`, which must say what they can do."""
-    made = requested_devices(value, work)
-    for device in made if isinstance(made, Sequence) else ():
-        if isinstance(device, Mapping) and "capabilities" not in device:
-            work.refuse("a device without `capabilities`", device.line)
-    return made
 
 
 def requested_devices(value: Value, work: Work) -> Value:

@@ -27,6 +27,8 @@ def resource_fault(section: str, value: Value) -> str | None:
     given = [key for key in sources if item.get(key) is not None]
     if len(given) > 1:
         return f"has several sources: {', '.join(f'`{key}`' for key in given)}"
+    if section == "secrets" and given == ["environment"] and item["environment"] == "":
+        return "names no variable in `environment`"
     return None if given else f"has no source: write one of {', '.join(f'`{key}`' for key in sources)}"
 
 
@@ -48,7 +50,9 @@ def _build_faults(build: Mapping, known: Callable[[str, str], bool]) -> Iterator
     secrets = build.get("secrets")
     for item in secrets if isinstance(secrets, Sequence) else ():
         source = item.get("source") if isinstance(item, Mapping) else None
-        if isinstance(source, str) and not known("secrets", source):
+        if source is None:
+            yield "has a build secret that lacks `source`"
+        elif isinstance(source, str) and not known("secrets", source):
             yield f"refers to the undefined build secret `{source[:60]}`"
     contexts = build.get("additional_contexts")
     for path in contexts.values() if isinstance(contexts, Mapping) else ():

@@ -7,24 +7,38 @@ import re
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
+from math import isfinite
 from operator import is_
 from typing import Any, TypeAlias
 
+from auditor.compose.values import BOOLEANS
 from auditor.errors import TextError
 from auditor.yamlfile import Mapping, Sequence, Value
 
 Raw: TypeAlias = AnyMapping[str, Any]
 
+# The schema follows the newest Compose; 2.40 refuses these.
+NEWER = frozenset(("jobs", "no_cache_filter", "pre_start", "umask", "use_service_name_alias"))
 _UNIQUE = {"uniqueItems": True}
-# A merge patch (RFC 7386) of the schema, which follows the newest Compose: null takes a key away.
+_NO_FRACTION = {"items": {"type": ["string", "integer"]}}
+_NAMED = {"items": {"pattern": "."}}
+# A merge patch (RFC 7386): null takes a key away.
 DIFFERENCES: dict[str, Any] = {
     "$defs": {
         "container_spec": {
-            "properties": dict.fromkeys(("device_cgroup_rules", "group_add", "security_opt", "volumes_from"), _UNIQUE)
+            "properties": {
+                **dict.fromkeys(("device_cgroup_rules", "security_opt"), _UNIQUE),
+                "volumes_from": _UNIQUE | _NAMED,
+                "group_add": _UNIQUE | _NO_FRACTION,
+            },
         },
-        "service": {"properties": {"external_links": _UNIQUE}},
+        "service": {"properties": {"external_links": _UNIQUE, "links": _NAMED}},
+        "workload_spec": {"properties": {"expose": _NO_FRACTION}},
     },
 }
+# A text that stands for a boolean is one of these, in any case; but in two places it has a meaning of its own.
+_BOOLEAN = "|".join("".join(f"[{sign}{sign.upper()}]" for sign in word) for word in sorted(BOOLEANS))
+_OWN_WORDS = frozenset(("provenance", "sbom"))
 
 
 @dataclass(slots=True)
@@ -103,13 +117,15 @@ class Schema:
 
 
 def _bare(value: Value) -> Value:
-    """A value whose texts are nothing but texts, which is all that the validator reads; shared where they are."""
+    """A value of nothing but what the validator reads: no kinds of text, no infinity. Shared as far as it is so."""
     if isinstance(value, Mapping):
         changed = {key: bare for key, item in value.items() if (bare := _bare(item)) is not item}
         return Mapping({**value, **changed}) if changed else value
     if isinstance(value, Sequence):
         items = [_bare(item) for item in value]
         return value if all(map(is_, items, value)) else Sequence(items)
+    if isinstance(value, float) and not isfinite(value):
+        return 0.5  # as much a number as what JSON cannot write
     return str(value) if isinstance(value, str) and type(value) is not str else value
 
 
@@ -135,16 +151,29 @@ def parse_schema(text: bytes) -> Schema:
     """The schema of a JSON text. Raises TextError where it is none."""
     try:
         document = json.loads(text)
-        return Schema(patched(_without_unique(document), DIFFERENCES))
+        if "properties" not in document:
+            raise TypeError("no schema of mappings")
+        return Schema(patched(_settled(document), DIFFERENCES))
     except (ValueError, TypeError, AttributeError) as error:
         raise TextError("the Compose schema cannot be read", help="install `check-jsonschema` anew") from error
 
 
-def _without_unique(part: Any) -> Any:
-    """The schema with lists that may repeat themselves: Compose drops what stands twice before it asks its schema."""
-    if isinstance(part, dict):
-        return {key: _without_unique(inner) for key, inner in part.items() if key != "uniqueItems"}
-    return [_without_unique(inner) for inner in part] if isinstance(part, list) else part
+def _settled(part: Any, name: str = "") -> Any:
+    """The schema as far as 2.40 knows it, at each level: what needs no path to be told.
+
+    Lists may repeat themselves, for Compose drops what stands twice before it asks; texts are read as booleans before.
+    """
+    if isinstance(part, list):
+        return [_settled(inner, name) for inner in part]
+    if not isinstance(part, dict):
+        return part
+    result = {key: _settled(inner, key) for key, inner in part.items() if key != "uniqueItems"}
+    if isinstance(result.get("properties"), dict):
+        result["properties"] = {key: inner for key, inner in result["properties"].items() if key not in NEWER}
+    kinds = part.get("type")
+    if isinstance(kinds, list) and {"boolean", "string"} <= {*kinds} and "number" not in kinds:
+        return result if name in _OWN_WORDS else result | {"pattern": f"^({_BOOLEAN})$"}
+    return result
 
 
 def patched(document: Any, patch: Any) -> Any:

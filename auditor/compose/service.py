@@ -68,6 +68,9 @@ _KEPT_CONTEXTS = ("docker-image://", "oci-layout://", "service:", "target:")
 
 
 def _contexts(value: Value, work: Work) -> Value:
+    for item in value if isinstance(value, Sequence) else ():
+        if "=" not in str(unwrap(item)):
+            raise FormError("an item of the list wants `name=path`")
     source = pairs(value, work)
     if not isinstance(source, Mapping):
         return None
@@ -83,6 +86,8 @@ def _ssh(value: Value, work: Work) -> Value:
     if source is None:
         raise FormError("wants a mapping or a list")
     found = {key: scalar_text(unwrap(source[key])) for key in sorted(source)}
+    if isinstance(value, Sequence) and any(not path and key != "default" for key, path in found.items()):
+        raise FormError("an item wants `default` or `id=path`")
     shown = [f"{key}={path}" if path else key for key, path in found.items()]
     return Sequence(shown, line=source.line, lines=[source.lines[key] for key in found])
 
@@ -155,7 +160,7 @@ _LIMITS: Fields = {
     "cpus": real,
     "memory": _written_size,
     "pids": whole,
-    "devices": attached.reserved_devices,
+    "devices": attached.requested_devices,
     "generic_resources": listed(_GENERIC),
 }
 _UPDATE: Fields = {
@@ -343,10 +348,7 @@ def _option_lists(value: Value, work: Work) -> Value:
 
 
 def _provider(value: Value, work: Work) -> Value:
-    made = record(value, {"type": text, "options": _option_lists}, work)
-    if "type" not in made:
-        raise FormError("wants a `type`")
-    return made
+    return record(value, {"type": text, "options": _option_lists}, work)
 
 
 def _log_options(value: Value, work: Work) -> Value:

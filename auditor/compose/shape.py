@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -10,7 +9,7 @@ from typing import TypeAlias
 from auditor.compose.interpolate import Text
 from auditor.compose.merge import copied
 from auditor.compose.places import Faults
-from auditor.compose.schema import Node, Raw, Schema
+from auditor.compose.schema import NEWER, Node, Raw, Schema
 from auditor.errors import did_you_mean
 from auditor.yamlfile import Mapping, Sequence, Value
 
@@ -139,7 +138,8 @@ class _Walk:
         elif isinstance(value, Sequence):
             yield from self._items(value, node, path)
         else:
-            yield from _misspelt(value, node, path, position)
+            if not self._variable(value):
+                yield from _misspelt(value, node, path, position)
         yield from self._branches(value, node, path, position)
 
     def mapping(self, value: Mapping, node: Node, path: Path, position: int) -> Iterator[_Wrong]:
@@ -189,7 +189,7 @@ class _Walk:
         if section:
             advice = "use letters, digits, `.`, `_`, `-`"
             return _Wrong((*path, key), position, f"`{_cut(key)}` is no name of a {section}", advice)
-        near = self.faults.near(key, node.properties)
+        near = "only newer versions of Compose know it" if key in NEWER else self.faults.near(key, node.properties)
         return _Wrong((*path, key), position, f"unknown key `{_cut(key)}` in {_holder(path)}", near)
 
 
@@ -216,8 +216,7 @@ def _kinds(value: Value) -> frozenset[str]:
     if isinstance(value, Sequence):
         return frozenset(("array",))
     if isinstance(value, float):
-        whole = ("integer",) if value.is_integer() else ()
-        return frozenset(("number", *whole)) if math.isfinite(value) else frozenset()
+        return _KINDS[int] if value.is_integer() else frozenset(("number",))
     return _KINDS.get(type(value), _KINDS[str])
 
 
@@ -226,7 +225,7 @@ def _kinds(value: Value) -> frozenset[str]:
 
 def _mistyped(value: Value, wanted: frozenset[str], path: Path, position: int) -> _Wrong:
     kinds = _kinds(value)
-    found = next((name for kind, name in _NAMES.items() if kind in kinds), "no number that can be counted with")
+    found = next(name for kind, name in _NAMES.items() if kind in kinds)
     if "number" in wanted:
         wanted -= {"integer"}
     elif "boolean" in wanted:
@@ -243,6 +242,12 @@ def _misspelt(value: Value, node: Node, path: Path, position: int) -> Iterator[_
         near = did_you_mean(str(value)[:60], node.options)
         yield _Wrong(path, position, f"{_owner(path)} is none of {names}", near)
     if node.pattern is not None and isinstance(value, str) and not node.pattern.search(value):
+        if node.types and "boolean" in node.types:
+            yield _mistyped(value, node.types, path, position)
+            return
+        if value == "":
+            yield _Wrong(path, position, f"{_owner(path)} is empty")
+            return
         yield _Wrong(path, position, f"{_owner(path)} is not of the form `{node.pattern.pattern}`")
     if isinstance(value, int | float) and not isinstance(value, bool):
         if node.least is not None and value < node.least:

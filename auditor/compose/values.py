@@ -74,6 +74,7 @@ def integer(value: Value) -> int | None:
 
 _TRUE = frozenset(("true", "yes", "on", "y", "t", "1"))
 _FALSE = frozenset(("false", "no", "off", "n", "f", "0"))
+BOOLEANS = _TRUE | _FALSE  # the texts that Compose reads as booleans, in any case
 
 
 def boolean(value: Value) -> bool | None:
