@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor.errors import AuditorError
 from auditor.model import (
@@ -25,18 +25,44 @@ from auditor.model import (
     Usage,
 )
 
+if TYPE_CHECKING:
+    from auditor.sources.docker import Reader
+
 NAMES = ("docker", "processes", "prometheus-api", "alertmanager")
 DEADLINE = 9.0  # seconds for everything but probes: a frozen engine must not hold a gate longer
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What a source had. limits: what it could not tell, each with the reason."""
+
+    facts: Sequence[Any]
+    limits: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
-    """One live source to read: `read(environment)` returns its facts."""
+    """One live source to read: `read(environment)` returns its facts, with more to say of them as `Found`."""
 
     name: str
     environment: str
     key: str  # two asks with the same key are read once
-    read: Callable[[str], Sequence[Any]]
+    read: Callable[[str], Sequence[Any] | Found]
+
+
+class Engines:
+    """The readers of engines, one an address; whoever looks again and again keeps them: they know what changed."""
+
+    def __init__(self) -> None:
+        self._readers: dict[str, Reader] = {}
+
+    def at(self, address: str) -> Reader:
+        """The reader of the engine at `address`."""
+        from auditor.sources.docker import Reader
+
+        if address not in self._readers:
+            self._readers[address] = Reader(address)
+        return self._readers[address]
 
 
 @dataclass(slots=True)
@@ -77,17 +103,19 @@ def asks(
     prometheus: str | None,
     alertmanager: str | None,
     processes: Mapping[str, Collection[int]],
+    engines: Engines | None = None,
 ) -> list[Ask]:
     """What the catalogue and the flags ask of each judged environment.
 
-    processes: environment -> the ports of the host processes that it declares.
+    processes: environment -> the ports of the host processes that it declares. engines: those of earlier looks.
     """
+    known = engines or Engines()
     wanted: list[Ask] = []
     for spec in judged:
         addresses = (docker,) if docker else spec.docker
         for address in addresses:
             name = "docker" if len(addresses) == 1 else f"docker:{address}"
-            wanted.append(Ask(name, spec.name, f"docker {address}", _docker(address)))
+            wanted.append(Ask(name, spec.name, f"docker {address}", _docker(address, known)))
         local = any(address == "env" or address.startswith("unix:") for address in addresses)
         if local or spec.name in processes:
             ports = processes.get(spec.name, ())
@@ -99,11 +127,10 @@ def asks(
     return wanted
 
 
-def _docker(address: str) -> Callable[[str], Sequence[Container]]:
-    def read(environment: str) -> Sequence[Container]:
-        from auditor.sources.docker import read_containers
-
-        return read_containers(address, environment)
+def _docker(address: str, engines: Engines) -> Callable[[str], Found]:
+    def read(environment: str) -> Found:
+        found = engines.at(address).read(environment)
+        return Found(found.facts, found.limits)
 
     return read
 
@@ -140,7 +167,7 @@ def gather_live(wanted: Sequence[Ask], unasked: Sequence[EnvironmentSpec]) -> Li
     facts = LiveFacts()
     started = time.monotonic()
     pool = ThreadPoolExecutor(max_workers=max(1, min(8, len(wanted))), thread_name_prefix="auditor-source")
-    futures: dict[str, Future[tuple[Sequence[Any], float]]] = {}
+    futures: dict[str, Future[tuple[Found, float]]] = {}
     for ask in wanted:
         if ask.key not in futures:
             futures[ask.key] = pool.submit(_timed, ask)
@@ -164,13 +191,13 @@ def not_built(spec: EnvironmentSpec) -> list[SourceState]:
     return [SourceState(name, "not_asked", detail, spec.name) for name, url in named.items() if url]
 
 
-def _timed(ask: Ask) -> tuple[Sequence[Any], float]:
+def _timed(ask: Ask) -> tuple[Found, float]:
     started = time.monotonic()
     found = ask.read(ask.environment)
-    return found, time.monotonic() - started
+    return found if isinstance(found, Found) else Found(found), time.monotonic() - started
 
 
-def _collect(ask: Ask, future: Future[tuple[Sequence[Any], float]], facts: LiveFacts, waited: float) -> SourceState:
+def _collect(ask: Ask, future: Future[tuple[Found, float]], facts: LiveFacts, waited: float) -> SourceState:
     if not future.done() or future.cancelled():
         return SourceState(ask.name, "failed", f"no answer within {DEADLINE:g} s", ask.environment, waited)
     try:
@@ -180,8 +207,16 @@ def _collect(ask: Ask, future: Future[tuple[Sequence[Any], float]], facts: LiveF
         return SourceState(ask.name, "failed", detail, ask.environment, waited)
     except Exception as error:  # a source that crashes is a source that failed, and hides no other
         return SourceState(ask.name, "failed", f"{type(error).__name__}: {error}"[:300], ask.environment, waited)
-    facts.add([replace(fact, environment=ask.environment) for fact in found])
-    return SourceState(ask.name, "ok", _counted(ask.name, found), ask.environment, duration)
+    facts.add([_stamped(fact, ask) for fact in found.facts])
+    detail = "; not known: ".join([_counted(ask.name, found.facts), *found.limits])
+    return SourceState(ask.name, "ok", detail, ask.environment, duration)
+
+
+def _stamped(fact: Any, ask: Ask) -> Any:
+    """The fact in the environment that asked, and from the engine as it is called there."""
+    if isinstance(fact, Container | Host):
+        return replace(fact, environment=ask.environment, source=ask.name)
+    return replace(fact, environment=ask.environment)
 
 
 _NOUNS = {
@@ -193,7 +228,9 @@ _NOUNS = {
 
 
 def _counted(name: str, found: Sequence[object]) -> str:
-    text = f"{len(found)} {_NOUNS[name.partition(':')[0]]}"
+    kind = name.partition(":")[0]
+    number = sum(isinstance(fact, Container) for fact in found) if kind == "docker" else len(found)
+    text = f"{number} {_NOUNS[kind]}"
     unseen = sum(isinstance(fact, Listener) and fact.process is None for fact in found)
     return f"{text}, {unseen} of them of processes that this user may not see" if unseen else text
 

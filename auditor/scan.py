@@ -99,8 +99,11 @@ def _root(settings: Settings, start: Path, here: Path) -> Path:
 # --- what --------------------------------------------------------------------------------------------------------
 
 
-def gather(settings: Settings, progress: Progress | None = None) -> Snapshot:
-    """Every fact of this moment. A source that was asked and failed is a state of the snapshot, not an error."""
+def gather(settings: Settings, progress: Progress | None = None, engines: live.Engines | None = None) -> Snapshot:
+    """Every fact of this moment. A source that was asked and failed is a state of the snapshot, not an error.
+
+    engines: those of earlier scans, which then ask less.
+    """
     say = progress or _quiet
     place = locate(settings)
     tree = DiskTree(place.root, allow=tuple(Path(path) for path in settings.allow_paths))
@@ -125,7 +128,7 @@ def gather(settings: Settings, progress: Progress | None = None) -> Snapshot:
     snapshot = _snapshot(taken_at, judged, catalogue, facts, components=components, files=tuple(tree.files))
     if settings.offline:
         return replace(snapshot, sources=(*snapshot.sources, *_unasked(judged)))
-    return _with_live(snapshot, judged, settings, say)
+    return _with_live(snapshot, judged, settings, say, engines)
 
 
 def _read_catalogue(tree: Tree, place: Place) -> Catalogue | None:
@@ -197,7 +200,13 @@ def _unasked(judged: Sequence[EnvironmentSpec]) -> list[SourceState]:
 # --- what is alive -----------------------------------------------------------------------------------------------
 
 
-def _with_live(snapshot: Snapshot, judged: Sequence[EnvironmentSpec], settings: Settings, say: Progress) -> Snapshot:
+def _with_live(
+    snapshot: Snapshot,
+    judged: Sequence[EnvironmentSpec],
+    settings: Settings,
+    say: Progress,
+    engines: live.Engines | None,
+) -> Snapshot:
     ports = {spec.name: live.process_ports(snapshot.entries(spec.name)) for spec in judged}
     wanted = live.asks(
         judged,
@@ -205,6 +214,7 @@ def _with_live(snapshot: Snapshot, judged: Sequence[EnvironmentSpec], settings: 
         prometheus=settings.prometheus,
         alertmanager=settings.alertmanager,
         processes={name: found for name, found in ports.items() if found is not None},
+        engines=engines,
     )
     if wanted:
         say("asking " + ", ".join(dict.fromkeys(ask.name for ask in wanted)))
@@ -267,10 +277,16 @@ def _read_baseline(name: str) -> frozenset[str]:
     return policy.read_baseline(data, name)
 
 
-def scan(settings: Settings, *, progress: Progress | None = None, peaks: Sequence[Peak] = ()) -> Report:
-    """Gathers and judges once. `peaks`: what was seen at earlier scans."""
+def scan(
+    settings: Settings,
+    *,
+    progress: Progress | None = None,
+    peaks: Sequence[Peak] = (),
+    engines: live.Engines | None = None,
+) -> Report:
+    """Gathers and judges once. `peaks`: what was seen at earlier scans; `engines`: their readers."""
     started = monotonic()
-    snapshot = gather(settings, progress)
+    snapshot = gather(settings, progress, engines)
     known = tuple(peak for peak in peaks if peak.environment in snapshot.environments)
     report = judge(replace(snapshot, peaks=known), settings)
     return replace(report, duration=monotonic() - started)

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import auditor
 from auditor.errors import AuditorError, UsageError
+from auditor.live import Engines
 from auditor.model import Peak, Report, Severity
 from auditor.settings import Settings
 from auditor.store import Store, StoreError, default_url
@@ -76,8 +77,13 @@ def create_app(settings: Settings, *, scan: Scan | None = None) -> App:
     Raises SettingsError for a database that cannot be meant.
     """
     store, history_error = _history(settings)
+    engines = Engines()
     watch = Watch(
-        settings, scan or (lambda now: _scan(now, watch.peaks)), store, view=view(), history_error=history_error
+        settings,
+        scan or (lambda now: _scan(now, watch.peaks, engines)),
+        store,
+        view=view(),
+        history_error=history_error,
     )
 
     @asynccontextmanager
@@ -110,10 +116,10 @@ def serve(settings: Settings) -> None:
     run(settings)
 
 
-def _scan(settings: Settings, peaks: Sequence[Peak]) -> Report:
+def _scan(settings: Settings, peaks: Sequence[Peak], engines: Engines) -> Report:
     from auditor.scan import scan
 
-    return scan(settings, peaks=peaks)
+    return scan(settings, peaks=peaks, engines=engines)
 
 
 def _history(settings: Settings) -> tuple[Store | None, str | None]:

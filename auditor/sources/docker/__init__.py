@@ -1,4 +1,4 @@
-"""Reads what runs from a Docker Engine: one list, then bounded inspections. Only GET, and only what is read here.
+"""Reads what runs from a Docker Engine: only GET, and only what `allowed` lists.
 
 Every call has a timeout and the whole read a deadline, so a frozen engine costs seconds. Environment variables,
 commands and the output of health checks are dropped at once: they may hold secrets.
@@ -6,6 +6,6 @@ commands and the output of health checks are dropped at once: they may hold secr
 
 from __future__ import annotations
 
-from auditor.sources.docker.read import read_containers
+from auditor.sources.docker.read import Reader, Reading, read_containers
 
-__all__ = ["read_containers"]
+__all__ = ["Reader", "Reading", "read_containers"]

@@ -1,63 +1,199 @@
-"""From an address as people write it to what a connection needs: sockets, contexts, certificates."""
+"""From an address as people write it to what a connection needs: a socket, a host with certificates, or an ssh."""
 
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
-from typing import Any
-
-from docker.context import ContextAPI
-from docker.tls import TLSConfig
-from docker.utils import kwargs_from_env
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from auditor.errors import EvidenceError
 from auditor.sources.docker.failures import shown
 from auditor.sources.hostile import printable
 
+if TYPE_CHECKING:
+    from docker.tls import TLSConfig
 
-def options_of(address: str) -> dict[str, Any]:
-    """The SDK's options for an address. Raises EvidenceError for one that cannot be meant."""
+SOCKET = "/var/run/docker.sock"
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]*")  # a host or user that no command line takes for an option
+
+_CONTEXTS = "`docker context ls` lists them"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How an engine is reached: by one of `socket`, `host` with `port`, or `command`, whose ends are the connection."""
+
+    socket: str | None = None
+    host: str | None = None
+    port: int = 0
+    tls: ssl.SSLContext | None = None
+    command: tuple[str, ...] = ()
+
+    @property
+    def authority(self) -> str:
+        """What stands in the header `Host`."""
+        host = f"[{self.host}]" if self.host and ":" in self.host else self.host
+        return f"{host}:{self.port}" if host else "docker"
+
+
+def route_of(address: str) -> Route:
+    """The way to the engine at an address. Raises EvidenceError for one that cannot be meant.
+
+    address: `unix:///...`, `tcp://host:port`, `https://host:port`, `ssh://...`, the name of a Docker context, or `env`.
+    """
     if address == "env":
-        found = kwargs_from_env()
-        return {**({} if "base_url" in found else ContextAPI.kwargs_from_context()), **found}
-    scheme, separator, _ = address.partition("://")
-    if not separator:
-        return _context_options(address)
-    if scheme not in ("unix", "tcp", "http", "https", "ssh"):
+        return _from_environment()
+    if "://" not in address:
+        return _from_context(address)
+    return _from_url(address, tls=None)
+
+
+def _from_url(address: str, tls: ssl.SSLContext | None) -> Route:
+    scheme, _, rest = address.partition("://")
+    if scheme in ("unix", "http+unix"):
+        return Route(socket="/" + rest.lstrip("/"))
+    if scheme == "ssh":
+        return Route(command=_ssh(address))
+    if scheme not in ("tcp", "http", "https"):
         raise EvidenceError(
             f"`{printable(address)}` is no address of a Docker Engine",
             help="use `unix:///...`, `tcp://host:port`, `ssh://user@host`, the name of a Docker context, or `env`",
         )
-    if scheme != "ssh" and "@" in address:
+    if "@" in address:
         raise EvidenceError(
             f"the address `{shown(address)}` holds a user",
             help="the Docker Engine knows clients by their certificates",
         )
-    if scheme == "ssh":
-        _require_paramiko()
-        return {"base_url": address, "use_ssh_client": True}
-    if scheme == "https" or (scheme == "tcp" and address.endswith(":2376")):
-        return {"base_url": address, "tls": _tls()}
-    return {"base_url": address}
+    secure = scheme == "https" or tls is not None or (scheme == "tcp" and address.rstrip("/").endswith(":2376"))
+    host, port = _host_and_port(address, 2376 if secure else 2375)
+    return Route(host=host, port=port, tls=(tls or _certificates(_certificate_folder())) if secure else None)
 
 
-def _context_options(name: str) -> dict[str, Any]:
-    if name != "default" and ContextAPI.get_context(name) is None:
-        raise EvidenceError(f"there is no Docker context `{printable(name)}`", help="`docker context ls` lists them")
-    return dict(ContextAPI.kwargs_from_context(environment={"DOCKER_CONTEXT": name}))
+def _host_and_port(address: str, default: int) -> tuple[str, int]:
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port or default
+    except ValueError:
+        host, port = None, 0
+    if not host or not _WORD.fullmatch(host.replace("::", "0:")):
+        raise _unusable(address, "its host or port cannot be meant")
+    return host, port
 
 
-def _require_paramiko() -> None:
-    """The SDK imports it even where the machine's own ssh does the work. Raises EvidenceError without it."""
-    if find_spec("paramiko") is None:
-        raise EvidenceError("`ssh://` needs the package `paramiko`", help="install `docker[ssh]`")
+def _unusable(address: str, why: str) -> EvidenceError:
+    return EvidenceError(
+        f"the Docker Engine at `{shown(address)}` cannot be read: {why}", help="use `tcp://host:port`, for example"
+    )
 
 
-def _tls() -> TLSConfig:
-    """The certificates where the Docker CLI looks for them; the server is always verified."""
-    return kwargs_from_env({**_certificate_place(), "DOCKER_TLS_VERIFY": "1"})["tls"]
+# --- what the shell and the Docker CLI have set ------------------------------------------------------------------
 
 
-def _certificate_place() -> dict[str, str]:
-    place = os.environ.get("DOCKER_CERT_PATH")
-    return {"DOCKER_CERT_PATH": place} if place else {}
+def _from_environment() -> Route:
+    """As the Docker CLI finds it: DOCKER_HOST and its TLS variables, else the current context."""
+    from docker.errors import DockerException
+    from docker.utils import kwargs_from_env
+
+    try:
+        found = kwargs_from_env()
+    except (DockerException, OSError) as error:
+        raise _no_certificates(error) from None
+    return _from_options(found) if "base_url" in found else _from_context(None)
+
+
+def _from_context(name: str | None) -> Route:
+    """The engine of a Docker context; None: of the current one."""
+    from docker.context import ContextAPI
+    from docker.errors import DockerException
+
+    try:
+        if name not in (None, "default") and ContextAPI.get_context(name) is None:
+            raise EvidenceError(f"there is no Docker context `{printable(name)}`", help=_CONTEXTS)
+        chosen = {"DOCKER_CONTEXT": name} if name else None
+        return _from_options(ContextAPI.kwargs_from_context(environment=chosen))
+    except (DockerException, OSError, ValueError) as error:
+        raise EvidenceError(
+            f"the Docker context `{printable(name or 'default')}` cannot be read: {printable(error)}",
+            help=_CONTEXTS,
+        ) from None
+
+
+def _from_options(options: Mapping[str, Any]) -> Route:
+    """From what the SDK has made of variables or a context: `base_url` and `tls`."""
+    tls = options.get("tls")
+    context = _context_of(tls) if tls and not isinstance(tls, bool) else None
+    return _from_url(str(options.get("base_url") or f"unix://{SOCKET}"), context)
+
+
+# --- certificates ------------------------------------------------------------------------------------------------
+
+
+def _certificate_folder() -> Path:
+    place = os.environ.get("DOCKER_CERT_PATH") or os.environ.get("DOCKER_CONFIG")
+    return Path(place) if place else Path.home() / ".docker"
+
+
+def _certificates(folder: Path) -> ssl.SSLContext:
+    """The certificates where the Docker CLI keeps them; the server is always verified."""
+    return _tls(str(folder / "ca.pem"), str(folder / "cert.pem"), str(folder / "key.pem"))
+
+
+def _context_of(config: TLSConfig) -> ssl.SSLContext:
+    certificate, key = config.cert or (None, None)
+    context = _tls(config.ca_cert or None, certificate, key)
+    if config.verify is False:  # as the context says; the Docker CLI does the same
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _tls(authority: str | None, certificate: str | None, key: str | None) -> ssl.SSLContext:
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # not the default one: it would follow SSLKEYLOGFILE
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if authority:
+            context.load_verify_locations(authority)
+        else:
+            context.load_default_certs()
+        if certificate:
+            context.load_cert_chain(certificate, key)
+    except OSError as error:
+        raise _no_certificates(error) from None
+    return context
+
+
+def _no_certificates(error: Exception) -> EvidenceError:
+    return EvidenceError(
+        f"the Docker Engine cannot be read: its certificates cannot be used: {printable(error)}",
+        help="`ca.pem`, `cert.pem` and `key.pem` belong into `DOCKER_CERT_PATH`",
+    )
+
+
+# --- ssh ---------------------------------------------------------------------------------------------------------
+
+
+def _ssh(address: str) -> tuple[str, ...]:
+    """The machine's own ssh, with the user's configuration of it, that never asks; at the other end, Docker's CLI."""
+    try:
+        parts = urlsplit(address)
+        host, user, port = parts.hostname, parts.username, parts.port
+    except ValueError:
+        raise _unusable(address, "its host or port cannot be meant") from None
+    if parts.password is not None:
+        raise EvidenceError(f"the address `{shown(address)}` holds a password", help="ssh uses keys or an agent")
+    if not host or not _WORD.fullmatch(host) or (user is not None and not _WORD.fullmatch(user)):
+        raise _unusable(address, "its host or user cannot be meant")
+    if not re.fullmatch(r"[\w./-]*", parts.path):
+        raise _unusable(address, "its path cannot be meant")
+    words = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-T"]
+    words += ["-l", user] if user else []
+    words += ["-p", str(port)] if port else []
+    there = ["docker", "system", "dial-stdio"]
+    if parts.path.strip("/"):
+        there[1:1] = ["--host", f"unix://{parts.path}"]
+    return (*words, "--", host, *there)

@@ -1,57 +1,58 @@
-"""Who ended a container: the engine's last events, where they can be read."""
+"""The engine's last events: who ended a container, and which containers changed. A hint, where they can be read."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
-import requests
-
 from auditor.model import Container
-from auditor.sources.docker.failures import FAILURES
 from auditor.sources.docker.transport import Engine
 
 EVENT_LIMIT = 4 * 2**20
+SECONDS = 1.0  # nobody waits long for a hint
 GRACE = 3600  # seconds that a stop may take between `kill` and `die`
 
 _RELOADS = frozenset({"1", "10", "12", "28"})  # HUP, USR1, USR2, WINCH: sent to reload, not to stop
+_ENDS = ("start", "kill", "die")
+# Not `exec_...`, which every health check makes.
+_CHANGES = ("start", "die", "oom", "update", "rename", "pause", "unpause", "health_status", "restart", "destroy")
 
 JSON = Mapping[str, Any]
 
 
-def with_kills(engine: Engine, containers: tuple[Container, ...]) -> tuple[Container, ...]:
+async def with_kills(engine: Engine, containers: Sequence[Container]) -> list[Container]:
     """`killed` for the containers that did not end with 0, as far as the engine's last events go.
 
     Not only for the codes of signals: a Go program that is told to stop ends with 2 where it is process 1.
+    Raises one of `failures.FAILURES`.
     """
-    ended = [c for c in containers if c.state in ("exited", "dead") and c.exit_code and c.finished_at]
+    ended = {c.id: c.finished_at for c in containers if c.state in ("exited", "dead") and c.exit_code and c.finished_at}
     if not ended:
-        return containers
-    events = _events(engine, [container.finished_at for container in ended if container.finished_at])
-    killed = {container.id: was_killed(container, events) for container in ended}
-    return tuple(replace(c, killed=killed[c.id]) if c.id in killed else c for c in containers)
+        return list(containers)
+    moments = [moment.timestamp() for moment in ended.values()]
+    # Both bounds are the engine's own times, so that its clock needs not agree with ours.
+    events = await read_events(engine, min(moments) - GRACE, max(moments) + 0.5, _ENDS)
+    by_id: dict[object, list[JSON]] = {}
+    for event in events:
+        by_id.setdefault(_subject(event), []).append(event)
+    return [replace(c, killed=was_killed(c, by_id.get(c.id, ()))) if c.id in ended else c for c in containers]
 
 
-def _events(engine: Engine, finished: Sequence[datetime]) -> Sequence[JSON]:
-    """The kept events about the ends of containers; none where they cannot be read: they are a hint, no evidence.
+async def changed_since(engine: Engine, since: float, until: float) -> set[str]:
+    """The ids of containers that something happened to, by events. Raises one of `failures.FAILURES`."""
+    return {str(id) for event in await read_events(engine, since, until, _CHANGES) if (id := _subject(event))}
 
-    Both bounds are the engine's own times, so that its clock needs not agree with ours.
-    """
-    params = {
-        "since": f"{min(finished).timestamp() - GRACE:.3f}",
-        "until": f"{max(finished).timestamp() + 0.5:.3f}",
-        "filters": json.dumps({"type": ["container"], "event": ["start", "kill", "die"]}),
+
+async def read_events(engine: Engine, since: float, until: float, actions: Sequence[str]) -> Sequence[JSON]:
+    """The kept events about containers between two moments of the engine's own clock, both of them past."""
+    query = {
+        "since": f"{since:.3f}",
+        "until": f"{until:.3f}",
+        "filters": json.dumps({"type": ["container"], "event": list(actions)}),
     }
-    try:
-        response = engine.get(f"{engine.base_url}/v{engine.api_version}/events", params=params, stream=True)
-        if response.status_code != requests.codes.ok:
-            return []
-        return parse_events(b"".join(engine.chunks(response, EVENT_LIMIT)))
-    except FAILURES:
-        return []
+    return parse_events((await engine.send("GET", "/events", query, seconds=SECONDS, limit=EVENT_LIMIT)).body)
 
 
 def parse_events(body: bytes) -> Sequence[JSON]:
@@ -72,9 +73,9 @@ def was_killed(container: Container, events: Iterable[JSON]) -> bool | None:
     asked: bool = False
     answer: bool | None = None
     for event in events:
-        actor = event.get("Actor") or {}
-        if not isinstance(actor, dict) or (actor.get("ID") or event.get("id")) != container.id:
+        if _subject(event) != container.id:
             continue
+        actor = event.get("Actor") or {}
         action = event.get("Action") or event.get("status")
         if action == "start":
             asked = False
@@ -83,6 +84,11 @@ def was_killed(container: Container, events: Iterable[JSON]) -> bool | None:
         elif action == "die" and _is_the_end(event, container):
             answer = asked
     return answer
+
+
+def _subject(event: JSON) -> object:
+    actor = event.get("Actor") or {}
+    return (actor.get("ID") or event.get("id")) if isinstance(actor, dict) else None
 
 
 def _is_the_end(event: JSON, container: Container) -> bool:

@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 import errno
+import json
+import re
+import socket
+import ssl
 from collections.abc import Mapping
-from urllib.parse import urlsplit
-
-import requests
-from docker.errors import APIError, DockerException
 
 from auditor.causes import causes
 from auditor.errors import EvidenceError
+from auditor.sources.docker.allowed import section_of
 from auditor.sources.hostile import printable
 
-_SECTIONS = {"version": "VERSION", "containers": "CONTAINERS", "events": "EVENTS"}
 
-# The SDK lets the transport's own exceptions through, and OSError where it looks for contexts and certificates.
-# Its JSON comes from outside: RecursionError.
-FAILURES = (DockerException, requests.exceptions.RequestException, OSError, ValueError, RecursionError)
+class Garbled(Exception):
+    """An answer that no engine gives: no HTTP, no JSON, of another shape, or larger than allowed."""
+
+
+class Refused(Exception):
+    """An answer whose status is not 200. `said` is the engine's own message, cleaned."""
+
+    def __init__(self, status: int, path: str, said: str = "") -> None:
+        super().__init__(f"HTTP {status} for `{printable(path)}`")
+        self.status = status
+        self.path = path
+        self.said = said
+
+    @property
+    def denied(self) -> bool:
+        """Whether somebody between us and the engine keeps this request from it."""
+        return self.status in (401, 403)
+
+
+def refusal(status: int, path: str, body: bytes) -> Refused:
+    """The error for an answer that is not 200, with what the engine said of it."""
+    try:
+        said = json.loads(body)["message"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        said = ""
+    return Refused(status, path, printable(said, 300))
+
+
+# What a request may end in. Answers come from outside: ValueError, RecursionError. TimeoutError is an OSError.
+FAILURES = (Garbled, Refused, OSError, ValueError, RecursionError)
 
 _ERRNO: Mapping[int, tuple[str, str]] = {
     errno.ENOENT: ("there is no such socket", "is the Docker Engine running, and is its socket's directory mounted?"),
@@ -26,17 +53,21 @@ _ERRNO: Mapping[int, tuple[str, str]] = {
     errno.EPERM: ("permission denied", "run as a user of the group `docker`, or use a socket proxy"),
     errno.ECONNREFUSED: ("connection refused", "is the Docker Engine running at this address?"),
     errno.ECONNRESET: ("the connection was reset", "is the Docker Engine restarting?"),
+    errno.EPIPE: ("the connection was reset", "is the Docker Engine restarting?"),
     errno.EHOSTUNREACH: ("the host cannot be reached", "is the address right, and the network up?"),
     errno.ENETUNREACH: ("the network cannot be reached", "is the address right, and the network up?"),
+    errno.EMFILE: ("too many open files", "raise the limit of open files"),
 }
 
 
 def explain(address: str, error: BaseException, timeout: float) -> EvidenceError:
+    """The one error that says that the engine at `address` cannot be read, and why."""
     cause, advice = cause_of(error, timeout)
     return EvidenceError(f"the Docker Engine at `{shown(address)}` cannot be read: {cause}", help=advice)
 
 
 def silent(address: str, seconds: float) -> EvidenceError:
+    """The error for an engine that lets the whole time pass."""
     return EvidenceError(
         f"the Docker Engine at `{shown(address)}` cannot be read: docker timeout: no full answer within {seconds:g} s",
         help="is the engine frozen or overloaded?",
@@ -44,27 +75,35 @@ def silent(address: str, seconds: float) -> EvidenceError:
 
 
 def cause_of(error: BaseException, timeout: float) -> tuple[str, str]:
+    """What happened, and what to do. timeout: the seconds that the call had."""
     chain = list(causes(error))
     for link in chain:
-        if isinstance(link, APIError):
+        if isinstance(link, Refused):
             return _refused(link)
-    if any(isinstance(link, requests.exceptions.Timeout | TimeoutError) for link in chain):
+    if any(isinstance(link, TimeoutError) for link in chain):
         return f"docker timeout: no answer within {timeout:g} s", "is the engine frozen or overloaded?"
-    if any(isinstance(link, requests.exceptions.SSLError) for link in chain):
+    if any(isinstance(link, ssl.SSLError) for link in chain):
         return "TLS failed", "check the certificates in `DOCKER_CERT_PATH`, and that the engine speaks TLS here"
+    if any(isinstance(link, socket.gaierror) for link in chain):
+        return "its host's name cannot be looked up", "is the address right, and the network up?"
     for link in chain:
-        if isinstance(link, OSError) and (known := _ERRNO.get(link.errno or 0)):
+        if isinstance(link, OSError) and (known := _ERRNO.get(_number(link))):
             return known
     return printable(chain[-1]) or type(error).__name__, "check the address, and the engine's own log"
 
 
-def _refused(error: APIError) -> tuple[str, str]:
-    status = error.response.status_code if error.response is not None else None
-    path = urlsplit(str(getattr(error.response, "url", ""))).path
-    section = next((name for part, name in _SECTIONS.items() if f"/{part}" in path), "CONTAINERS")
-    if status in (401, 403):
-        return f"HTTP {status} for `{printable(path)}`", f"allow the section `{section}` in the socket proxy"
-    return f"HTTP {status} for `{printable(path)}`", "check the engine's own log"
+def _number(error: OSError) -> int:
+    """Its errno; where several addresses of a host were tried, that of the first."""
+    if error.errno is None and (found := re.search(r"\[Errno (\d+)\]", str(error))):
+        return int(found[1])
+    return error.errno or 0
+
+
+def _refused(error: Refused) -> tuple[str, str]:
+    said = f"{error}: {error.said}" if error.said and not error.denied else str(error)
+    if error.denied:
+        return said, f"allow the section `{section_of(error.path)}` in the socket proxy"
+    return said, "check the engine's own log"
 
 
 def shown(address: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from auditor.model import Container, Port
+from auditor.model import Container, Host, Port
 from auditor.sources.hostile import printable
 
 _STATUS_HEALTH = re.compile(r"\((healthy|unhealthy|health: starting)\)")
@@ -141,3 +141,20 @@ def parse_time(text: object) -> datetime | None:
     except ValueError:
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def parse_host(info: JSON, environment: str) -> Host:
+    """The engine's machine. Raises AttributeError or TypeError on a strange shape."""
+    swarm = info.get("Swarm") or {}
+    return Host(
+        environment,
+        source="docker",
+        cpus=_count(info.get("NCPU")),
+        memory=_count(info.get("MemTotal")),
+        version=_claim(info.get("ServerVersion"), 60),
+        swarm=swarm.get("LocalNodeState") == "active" and swarm.get("ControlAvailable") is True,
+    )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and 0 < value < 2**63 else None

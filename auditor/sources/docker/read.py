@@ -1,128 +1,367 @@
-"""Reads what runs: one list, then bounded inspections, so that one bad container hides no other."""
+"""Reads what runs: one list, then only what it does not tell, so that one bad container hides no other.
+
+A reader is kept between looks. It inspects again what the list or an event shows to have changed, and after
+`RESYNC` seconds everything, so that nothing depends on an event. Statistics have their own cadence.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
+from typing import TypeAlias
 
-from docker.errors import DockerException, NotFound
-
-from auditor.errors import EvidenceError
-from auditor.model import Container
-from auditor.sources.docker.events import with_kills
-from auditor.sources.docker.failures import FAILURES, cause_of, explain, silent
-from auditor.sources.docker.parse import JSON, parse_container, parse_listed
-from auditor.sources.docker.transport import WORKERS, Engine, connect
+from auditor.model import Container, EngineImage, Host, Usage
+from auditor.sources.docker import usage
+from auditor.sources.docker.address import Route, route_of
+from auditor.sources.docker.allowed import IDENTIFIER, READING
+from auditor.sources.docker.events import changed_since, with_kills
+from auditor.sources.docker.failures import FAILURES, Garbled, Refused, cause_of, explain, silent
+from auditor.sources.docker.images import parse_images
+from auditor.sources.docker.parse import JSON, parse_container, parse_host, parse_listed
+from auditor.sources.docker.transport import Answer, Engine, connected, document, open_engine
+from auditor.sources.docker.unchanged import Look, look
+from auditor.sources.hostile import printable
 
 TOTAL = 8.0  # seconds for everything, whatever the engine does
+RESYNC = 300.0  # seconds after which a container is inspected again although nothing tells that it changed
+STATISTICS = 15.0  # seconds between two samples
+INFORMATION = 60.0  # seconds between two questions for the host
 CONTAINER_LIMIT = 20_000
 
-ID = re.compile(r"[0-9a-f]{64}")
+Fact: TypeAlias = Container | Usage | Host | EngineImage
+_ID = re.compile(IDENTIFIER)
+# A strange shape, on top of what a request may end in.
+_STRANGE = (AttributeError, LookupError, TypeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The facts of one look. limits: what is not known besides, each with its reason."""
+
+    facts: tuple[Fact, ...]
+    limits: tuple[str, ...] = ()
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """Every container that the engine has, by name, running or not."""
+        return tuple(fact for fact in self.facts if isinstance(fact, Container))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A container as it was last inspected. cores: how many it may use, where it has a limit."""
+
+    look: Look
+    container: Container
+    cores: float | None
+    inspected: float
 
 
 def read_containers(
     address: str, environment: str, *, timeout: float = 5.0, total: float = TOTAL
 ) -> tuple[Container, ...]:
-    """Every container that the engine at `address` has, by name, running or not.
+    """Every container that the engine at `address` has, and nothing else; see `Reader`."""
+    reader = Reader(address, timeout=timeout, total=total, statistics=None, surroundings=False)
+    return reader.read(environment).containers
+
+
+class Reader:
+    """Reads one engine, again and again. What it keeps only saves work.
 
     address: `unix:///...`, `tcp://host:port`, `https://host:port`, `ssh://...`, the name of a Docker context, or `env`
     (DOCKER_HOST, else the current context, as the Docker CLI has it). timeout: seconds a call, total: for everything.
-    A container that vanishes while it is read is left out; one that cannot be inspected says so in `unread`.
-    Raises EvidenceError, with the cause named, where the list itself cannot be read.
+    statistics: seconds between two samples of what containers use; None: none are taken. surroundings: whether the
+    host and the images are asked for.
     """
-    deadline = time.monotonic() + total
-    outcome: SimpleQueue[tuple[Container, ...] | EvidenceError | BaseException] = SimpleQueue()
 
-    def work() -> None:
-        try:
-            outcome.put(_read(address, environment, timeout, deadline))
-        except BaseException as error:
-            outcome.put(error)
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout: float = 5.0,
+        total: float = TOTAL,
+        resync: float = RESYNC,
+        statistics: float | None = STATISTICS,
+        surroundings: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.address = address
+        self._timeout = timeout
+        self._total = total
+        self._resync = resync
+        self._statistics = statistics
+        self._surroundings = surroundings
+        self._clock = clock
+        self._reading = threading.Lock()
+        self._forget()
 
-    # A daemon thread: a peer that feeds single bytes for ever can hold neither the scan nor the end of the process.
-    threading.Thread(target=work, name="docker-source", daemon=True).start()
-    try:
-        found = outcome.get(timeout=total + 0.5)
-    except Empty:
-        raise silent(address, total) from None
-    if isinstance(found, BaseException):
-        raise found
-    return found
+    def _forget(self) -> None:
+        self._api: str | None = None  # what stands before a path
+        self._known: dict[str, _Known] = {}
+        self._moment: float | None = None  # of the last list, by the engine's clock
+        self._usages: dict[str, Usage] = {}
+        self._sampled = float("-inf")
+        self._host: Host | None = None
+        self._asked_host = float("-inf")
+        self._cpus: int | None = None
 
+    def read(self, environment: str) -> Reading:
+        """What the engine shows now. A container that vanishes meanwhile is left out; one that cannot be inspected
+        says so in `unread`. Raises EvidenceError, with the cause named, where the list itself cannot be read.
+        """
+        if not self._reading.acquire(blocking=False):
+            raise silent(self.address, self._total)  # the last look hangs where nothing can interrupt it
+        outcome: SimpleQueue[Reading | BaseException] = SimpleQueue()
 
-def _read(address: str, environment: str, timeout: float, deadline: float) -> tuple[Container, ...]:
-    try:
-        with connect(address, timeout, deadline) as engine:
-            listed = list_containers(engine)
-            details = inspect_all(engine, [str(item["Id"]) for item in listed], deadline - 1.0)
-            containers = tuple(_joined(listed, details, environment))
-            return with_kills(engine, containers)
-    except FAILURES as error:
-        raise explain(address, error, timeout) from None
-
-
-def list_containers(engine: Engine) -> Sequence[JSON]:
-    listed = engine.containers(all=True)
-    if not isinstance(listed, list):
-        raise DockerException("the answer is not that of a Docker Engine")
-    wanted = [item for item in listed if isinstance(item, dict) and ID.fullmatch(str(item.get("Id")))]
-    if len(wanted) > CONTAINER_LIMIT:
-        raise DockerException(f"it has {len(wanted)} containers, more than {CONTAINER_LIMIT}")
-    return wanted
-
-
-def inspect_all(engine: Engine, ids: Sequence[str], deadline: float) -> dict[str, JSON | str | None]:
-    """Each id's details; a text: why they cannot be read; None: the container is gone. One bad one hides no other."""
-    waiting: SimpleQueue[str] = SimpleQueue()
-    done: SimpleQueue[tuple[str, JSON | str | None]] = SimpleQueue()
-    for container in ids:
-        waiting.put(container)
-
-    def work() -> None:
-        while time.monotonic() < deadline:
+        def work() -> None:
             try:
-                container = waiting.get_nowait()
-            except Empty:
-                return
-            done.put((container, _inspect(engine, container)))
+                outcome.put(asyncio.run(self._within(environment)))
+            except BaseException as error:
+                outcome.put(error)
+            finally:
+                self._reading.release()
 
-    for _ in range(min(WORKERS, len(ids))):
-        threading.Thread(target=work, name="docker-inspect", daemon=True).start()
-    details: dict[str, JSON | str | None] = {}
-    while len(details) < len(ids):
+        # A thread of its own: the caller may have an event loop. A daemon: a look-up of a name cannot be interrupted.
+        threading.Thread(target=work, name="docker-source", daemon=True).start()
         try:
-            container, found = done.get(timeout=max(0.0, deadline - time.monotonic()))
+            found = outcome.get(timeout=self._total + 0.5)
         except Empty:
-            break
-        details[container] = found
-    return {container: details.get(container, "no answer in time") for container in ids}
+            raise silent(self.address, self._total) from None
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    async def _within(self, environment: str) -> Reading:
+        try:
+            route = route_of(self.address)
+            engine = Engine(
+                route, timeout=self._timeout, deadline=time.monotonic() + self._total - 0.5, width=_width(route)
+            )
+            async with connected(engine), asyncio.timeout(self._total):
+                return await _Look(self, engine, environment).take()
+        except FAILURES as error:
+            self._forget()
+            raise explain(self.address, error, self._timeout) from None
+        except BaseException:
+            self._forget()
+            raise
 
 
-def _inspect(engine: Engine, container: str) -> JSON | str | None:
-    try:
-        found = engine.inspect_container(container)
-        return found if isinstance(found, dict) else "the answer is not an object"
-    except NotFound:
-        return None
-    except FAILURES as error:
-        return cause_of(error, engine.timeout)[0]
+def _width(route: Route) -> int:
+    """How many connections are useful: an engine before 26 keeps each call for statistics for a second."""
+    if route.command:
+        return 8  # an ssh each
+    return 256 if route.socket else 64
 
 
-def _joined(listed: Iterable[JSON], details: Mapping[str, JSON | str | None], environment: str) -> list[Container]:
-    containers = []
-    for item in listed:
-        found = details[str(item["Id"])]
-        if found is None:
-            continue
-        if not isinstance(found, str):
+class _Look:
+    """One look of a reader."""
+
+    def __init__(self, reader: Reader, engine: Engine, environment: str) -> None:
+        self._reader = reader
+        self._engine = engine
+        self._environment = environment
+        self._now = reader._clock()
+        self._limits: dict[str, str] = {}  # what is not known -> why
+
+    async def take(self) -> Reading:
+        """Everything, as far as it can be had."""
+        reader = self._reader
+        if reader._api is None:
+            version = await self._version()
+            answer = await self._list()
+        else:
+            self._engine.api = reader._api
+            version, answer = await asyncio.gather(self._version(), self._list())
+        reader._api = self._engine.api
+        looks = {str(item["Id"]): look(item, self._now) for item in _checked(document(answer))}
+        running = [id for id, seen in looks.items() if seen.entry.get("State") in ("running", "paused")]
+        containers, usages, host, rows = await asyncio.gather(
+            self._containers(looks, answer.moment), self._usages(running), self._host(version), self._image_rows()
+        )
+        used = self._kept(usages)
+        containers = [replace(c, memory_usage=used[c.id].memory) if c.id in used else c for c in containers]
+        ids, names = ({getattr(c, field) for c in containers} for field in ("image_id", "image"))
+        images = parse_images(rows, ids, names, self._environment)
+        return Reading((*containers, *used.values(), *host, *images), self._told())
+
+    async def _list(self) -> Answer:
+        return await self._engine.send("GET", "/containers/json", {"all": "1"})
+
+    async def _version(self) -> str | None:
+        try:
+            return await open_engine(self._engine)
+        except Refused as error:
+            self._limit("/version", error)
+            return None
+
+    # --- containers -----------------------------------------------------------------------------------------------
+
+    async def _containers(self, looks: Mapping[str, Look], moment: float | None) -> list[Container]:
+        """Each listed container: as it is known where it is unchanged, else inspected."""
+        changed = {id: seen for id, seen in looks.items() if not self._is_known(id, seen)}
+        hints, found = await asyncio.gather(self._hints(moment), self._inspected(changed))
+        hinted = {id: looks[id] for id in hints if id in looks and id not in changed}
+        found |= await self._inspected(hinted)
+        before = self._reader._known
+        known = {id: found.get(id, before.get(id)) for id in looks}
+        # What could not be read is no knowledge: it is asked again at the next look.
+        self._reader._known = {id: k for id, k in known.items() if k is not None and k.container.unread is None}
+        self._reader._moment = moment
+        containers = [entry.container for entry in known.values() if entry is not None]
+        return sorted(containers, key=lambda container: (container.name, container.id))
+
+    def _is_known(self, id: str, seen: Look) -> bool:
+        known = self._reader._known.get(id)
+        if known is None or not seen.settled or known.container.health_output is not None:
+            return False
+        if self._now - known.inspected >= self._reader._resync or not seen.follows(known.look):
+            return False
+        self._reader._known[id] = replace(known, look=seen, container=replace(known.container, status=_status(seen)))
+        return True
+
+    async def _hints(self, moment: float | None) -> set[str]:
+        since = self._reader._moment
+        if since is None or moment is None or not self._reader._known:
+            return set()
+        try:
+            return await changed_since(self._engine, since - 1, moment)
+        except (*FAILURES, *_STRANGE) as error:
+            self._limit("/events", error)
+            return set()
+
+    async def _inspected(self, looks: Mapping[str, Look]) -> dict[str, _Known | None]:
+        """Each container's details; None: it is gone."""
+        found = await asyncio.gather(*(self._inspect(id, seen) for id, seen in looks.items()))
+        fresh = {known.container.id: known for known in found if known is not None}
+        try:
+            told = await with_kills(self._engine, [known.container for known in fresh.values()])
+        except (*FAILURES, *_STRANGE) as error:
+            self._limit("/events", error)
+            told = []
+        fresh |= {container.id: replace(fresh[container.id], container=container) for container in told}
+        return {id: fresh.get(id) for id in looks}
+
+    async def _inspect(self, id: str, seen: Look) -> _Known | None:
+        item = {**seen.entry, "Status": seen.status}
+        try:
+            details = await self._engine.get(f"/containers/{id}/json")
+            container = parse_container(item, details, self._environment)
+            return _Known(seen, container, usage.cores(details), self._now)
+        except Refused as error:
+            if error.status == 404:
+                return None
+            why = cause_of(error, self._reader._timeout)[0]
+        except FAILURES as error:
+            why = cause_of(error, self._reader._timeout)[0]
+        except _STRANGE:
+            why = "the answer has an unknown shape"
+        return _Known(seen, replace(parse_listed(item, self._environment), unread=why), None, self._now)
+
+    # --- what they use --------------------------------------------------------------------------------------------
+
+    async def _usages(self, ids: Sequence[str]) -> dict[str, Usage]:
+        """New samples of the containers, by id; those of the last look where their time has not come."""
+        reader, before = self._reader, self._reader._usages
+        if reader._statistics is None or not ids:
+            return {}
+        if self._now - reader._sampled < reader._statistics * 0.9:
+            return {id: before[id] for id in ids if id in before}
+        reader._sampled = self._now
+        # Where the time is too short for all, each has its turn: the first are those sampled longest ago, or never.
+        order = sorted(ids, key=lambda id: before[id].taken_at.timestamp() if id in before else 0.0)
+        tasks = {id: asyncio.create_task(self._sample(id)) for id in order}
+        _, late = await asyncio.wait(tasks.values(), timeout=reader._timeout + 0.1)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        found = {id: "no time was left" if task in late else task.result() for id, task in tasks.items()}
+        self._limit_usages([why for why in found.values() if isinstance(why, str)])
+        return {id: sample for id, sample in found.items() if isinstance(sample, Usage)}
+
+    async def _sample(self, id: str) -> Usage | str | None:
+        """What a container uses; a text: why that is not known; None: it does not run any more."""
+        try:
+            stats = await self._engine.get(f"/containers/{id}/stats", {"stream": "0", "one-shot": "1"})
+            self._reader._cpus = usage.online(stats) or self._reader._cpus
+            return usage.parse_usage(stats, id, self._environment)
+        except Refused as error:
+            return None if error.status in (404, 409) else cause_of(error, self._reader._timeout)[0]
+        except FAILURES as error:
+            return cause_of(error, self._reader._timeout)[0]
+        except _STRANGE:
+            return "the answer has an unknown shape"
+
+    def _kept(self, usages: Mapping[str, Usage]) -> dict[str, Usage]:
+        """The samples with what their containers are allowed, and the ratio to the samples before."""
+        reader, kept = self._reader, {}
+        for id, sample in usages.items():
+            before, known = reader._usages.get(id), reader._known.get(id)
+            if sample is not before:
+                cores = (known.cores if known else None) or reader._cpus
+                sample = usage.with_ratio(sample, before, cores)
+            kept[id] = replace(sample, memory_limit=known.container.memory_limit if known else None)
+        if reader._statistics is not None:
+            reader._usages = kept
+        return kept
+
+    def _limit_usages(self, reasons: Sequence[str]) -> None:
+        if reasons:
+            noun = "container" if len(reasons) == 1 else "containers"
+            self._limits[f"what {len(reasons)} {noun} use"] = reasons[0]
+
+    # --- what is around them --------------------------------------------------------------------------------------
+
+    async def _host(self, version: str | None) -> list[Host]:
+        reader = self._reader
+        if not reader._surroundings:
+            return []
+        if reader._host is None or self._now - reader._asked_host >= INFORMATION:
+            reader._host = None
             try:
-                containers.append(parse_container(item, found, environment))
-                continue
-            except (AttributeError, LookupError, TypeError, ValueError):
-                found = "the answer has an unknown shape"
-        containers.append(replace(parse_listed(item, environment), unread=found))
-    return sorted(containers, key=lambda container: (container.name, container.id))
+                reader._host = parse_host(await self._engine.get("/info"), self._environment)
+                reader._asked_host = self._now
+            except (*FAILURES, *_STRANGE) as error:
+                self._limit("/info", error)
+        host = reader._host or Host(self._environment, "docker")
+        return [replace(host, version=version or host.version)]
+
+    async def _image_rows(self) -> object:
+        if not self._reader._surroundings:
+            return []
+        try:
+            return await self._engine.get("/images/json")
+        except FAILURES as error:
+            self._limit("/images/json", error)
+            return []
+
+    # --- what is not known ----------------------------------------------------------------------------------------
+
+    def _limit(self, path: str, error: BaseException) -> None:
+        """What the request at `path` would have told is not known, because of `error`."""
+        lost = next((request.lost for request in READING if request.path == path), None)
+        why, advice = cause_of(error, self._reader._timeout)
+        denied = isinstance(error, Refused) and error.denied
+        self._limits[lost or path] = f"{why}: {advice}" if denied else why
+
+    def _told(self) -> tuple[str, ...]:
+        return tuple(f"{lost} ({why})" for lost, why in sorted(self._limits.items()))
+
+
+def _status(seen: Look) -> str | None:
+    return printable(seen.status) or None
+
+
+def _checked(listed: object) -> list[JSON]:
+    """The list's entries. Raises Garbled."""
+    if not isinstance(listed, list):
+        raise Garbled("the answer is not that of a Docker Engine")
+    wanted: list[JSON] = [item for item in listed if isinstance(item, dict) and _ID.fullmatch(str(item.get("Id")))]
+    if len(wanted) > CONTAINER_LIMIT:
+        raise Garbled(f"it has {len(wanted)} containers, more than {CONTAINER_LIMIT}")
+    return wanted
