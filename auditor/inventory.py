@@ -73,8 +73,9 @@ class Service:
 
     @property
     def composed(self) -> Definition | None:
-        """Its definition, where its profile is active."""
-        return self.definition if self.definition and self.definition.active else None
+        """Its definition, where its profile is active and a container is made of it."""
+        definition = self.definition
+        return definition if definition and definition.active and not definition.provider else None
 
     @property
     def location(self) -> Location | None:
@@ -547,9 +548,11 @@ class Snapshot:
         return service.entry is None and definition.restart in (None, "no") and ended
 
     def ends(self, definition: Definition) -> bool:
-        """Whether a Compose service is meant to end, see `runs_once`."""
+        """Whether a Compose service is meant to end: `runs_once`, or so its command says, and nothing restarts it."""
         service = self.service_of(definition)
-        return service is not None and self.runs_once(service)
+        if service is not None and self.runs_once(service):
+            return True
+        return definition.purpose == "task" and not (definition.restart or "").startswith(("always", "unless"))
 
     def excuse(self, service: Service) -> str | None:
         """Why the service need not run now, or None."""
@@ -608,7 +611,9 @@ def _own_words(service: Service) -> Iterator[str]:
 
 
 def _judged_definitions(snapshot: Snapshot) -> tuple[object, ...]:
-    return tuple(d for name in snapshot.environments for d in snapshot.definitions(name).values() if d.active)
+    """The services that are active and become containers: what a `provider` provides is none."""
+    composed = (definition for name in snapshot.environments for definition in snapshot.definitions(name).values())
+    return tuple(definition for definition in composed if definition.active and not definition.provider)
 
 
 def _judged_containers(snapshot: Snapshot) -> tuple[object, ...]:

@@ -335,6 +335,7 @@ class Variable:
     location: Location | None = None
     default: str | None = None  # for default-secret: the well-known public word, such as `changeme`
     digest: str | None = None  # keyed, of the value; None: nobody gave a key, or the value is not known
+    given_by: str | None = None  # for default-secret: the variable of `.env` whose value it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,6 +432,8 @@ class Definition:
     security_opt: tuple[str, ...] = ()
     user: str | None = None
     image_user: str | None = None  # the `USER` of the Dockerfile that it is built from
+    image_asks: bool = False  # whether that Dockerfile has a `HEALTHCHECK`
+    purpose: str | None = None  # `task`: its command ends by itself; `shell`: it waits for somebody to come in
     read_only: bool = False
     host_namespaces: tuple[str, ...] = ()  # which of `pid`, `ipc`, `userns_mode`, `uts` are the host's
     cgroup_parent: str | None = None

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 
+from auditor.compose.secrets import looks_secret
 from auditor.inventory import Snapshot
 from auditor.model import Definition, Fault, Location, Project, Severity
 from auditor.registry import Problem, check
@@ -97,8 +98,8 @@ def duplicate_key(fault: Fault, snapshot: Snapshot) -> Iterator[Problem]:
 def unresolved_variable(fault: Fault, snapshot: Snapshot) -> Iterator[Problem]:
     """A variable that a Compose file uses is set nowhere.
 
-    Compose puts an empty text in its place. Where the project keeps no `.env` that could set it, this is only told: it
-    may well stand where the stack is deployed.
+    Compose puts an empty text in its place. Where the project keeps no `.env` that could set it, or the variable is a
+    secret that no file should hold, this is only told: it may well stand where the stack is deployed.
 
     Bad:
         compose:
@@ -111,7 +112,12 @@ def unresolved_variable(fault: Fault, snapshot: Snapshot) -> Iterator[Problem]:
         files:
           .env: "TAG=1.4"
     """
-    yield told(fault, None if _has_env(fault, snapshot) else Severity.INFO)
+    name = _VARIABLE.search(fault.message)
+    kept_elsewhere = name is not None and looks_secret(name[1])
+    yield told(fault, None if _has_env(fault, snapshot) and not kept_elsewhere else Severity.INFO)
+
+
+_VARIABLE = re.compile(r"^variable `([^`]+)`")
 
 
 def _has_env(fault: Fault, snapshot: Snapshot) -> bool:

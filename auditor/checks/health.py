@@ -24,8 +24,10 @@ _ENDED = frozenset({"exited", "dead"})
 def missing_healthcheck(definition: Definition, snapshot: Snapshot) -> Iterator[Problem]:
     """Nothing asks whether a service works.
 
-    Its container counts as running while it answers nobody, and what depends on it starts too early. An image that
-    brings its own health check is known by its running container.
+    Its container counts as running while it answers nobody, and what depends on it starts too early. A health check
+    that the image brings counts: a `HEALTHCHECK` of the project's Dockerfile, of images that are known for it, and of
+    any that runs. Tasks that end and shells that wait for somebody need none; where the image has no shell to ask with
+    it is only told.
 
     Bad:
         compose:
@@ -39,13 +41,40 @@ def missing_healthcheck(definition: Definition, snapshot: Snapshot) -> Iterator[
               healthcheck: {test: [CMD, curl, -f, "http://localhost/"], interval: 30s}
     """
     service = snapshot.service_of(definition)
-    if definition.healthcheck or (service and (snapshot.runs_once(service) or _asked_by_docker(service))):
+    if definition.healthcheck or definition.image_asks or definition.purpose == "shell":
         return
+    if snapshot.ends(definition) or _asks_itself(definition) or (service and _asked_by_docker(service)):
+        return
+    component = service.component if service else None
+    bare = component is not None and "sh" in component.lacks and _is_plain(definition, component)
     yield Problem(
-        f"`{definition.name}` has no health check",
+        f"`{definition.name}` has no health check" + (", and its image no shell for one" if bare else ""),
         (definition.location,),
         field="healthcheck",
+        severity=Severity.INFO if bare else None,
+        fix="Ask it from outside with a probe, or by a command of its own if it has one." if bare else None,
     )
+
+
+# Images that have brought a health check of their own for years, whatever the tag.
+_ASK_THEMSELVES = frozenset(
+    {
+        "authelia/authelia", "axllent/mailpit", "blakeblackshear/frigate", "boky/postfix", "cadvisor/cadvisor",
+        "containrrr/watchtower", "gitlab/gitlab-ce", "gitlab/gitlab-ee", "goauthentik/server", "google/cadvisor",
+        "gotify/server", "immich-app/immich-machine-learning", "immich-app/immich-server",
+        "itzg/minecraft-bedrock-server", "itzg/minecraft-server", "jellyfin/jellyfin", "localstack/localstack",
+        "louislam/uptime-kuma", "mattermost/mattermost-team-edition", "mvance/unbound", "netdata/netdata",
+        "nodered/node-red", "open-webui/open-webui", "openzipkin/zipkin", "paperless-ngx/paperless-ngx",
+        "pihole/pihole", "qmcgaw/gluetun", "vaultwarden/server", "wg-easy/wg-easy",
+    }
+)  # fmt: skip
+
+
+def _asks_itself(definition: Definition) -> bool:
+    """Whether the image is known to bring a health check; one that is built upon it is not known."""
+    if not definition.image or definition.build:
+        return False
+    return repository(definition.image)[1] in _ASK_THEMSELVES
 
 
 @check(
@@ -94,8 +123,9 @@ _DEFAULT_INTERVAL = 30.0  # seconds, Docker's
 def impossible_healthcheck(definition: Definition, snapshot: Snapshot) -> Iterator[Problem]:
     """A health check cannot tell a working service from a broken one.
 
-    It always succeeds, may take longer than the time until the next one, is a shell's line that no shell reads, calls
-    a tool that the image lacks, or asks a port on which the service does not listen.
+    It always succeeds, waits longer for an answer than the time between two questions (as long is only told), is a
+    shell's line that no shell reads, calls a tool that the image lacks, or asks a port on which the service does not
+    listen.
 
     Bad:
         compose:
@@ -128,8 +158,10 @@ def _impossible(definition: Definition, asked: HealthCheck, snapshot: Snapshot) 
         yield "always true", "test", "succeeds whatever the service does", None, None
     interval = asked.interval or _DEFAULT_INTERVAL
     if asked.timeout is not None and asked.timeout >= interval:
-        words = f"may take {_seconds(asked.timeout)}, and the next one is due after {_seconds(interval)}"
-        yield "timeout", "timeout", words, None, "Make the `timeout` shorter than the `interval`."
+        than = "longer than" if asked.timeout > interval else "as long as"
+        words = f"waits {_seconds(asked.timeout)} for an answer, {than} its interval of {_seconds(interval)}"
+        severity = None if asked.timeout > interval else Severity.INFO
+        yield "timeout", "timeout", words, severity, "Make the `timeout` shorter than the `interval`."
     if asked.needs_shell:
         fix = "Write it as a text, or begin the list with `CMD-SHELL`."
         yield "shell", "test", "is written for a shell, but `CMD` starts none", None, fix

@@ -19,7 +19,8 @@ from auditor.registry import Problem, check
 def no_memory_limit(definition: Definition, snapshot: Snapshot) -> Iterator[Problem]:
     """The service may use all memory of the host.
 
-    One leak then takes its neighbours down with it, and the kernel chooses the victim.
+    One leak then takes its neighbours down with it, and the kernel chooses the victim. Of tasks that end by themselves
+    and shells that wait for somebody it is only told.
 
     Bad:
         compose:
@@ -36,6 +37,7 @@ def no_memory_limit(definition: Definition, snapshot: Snapshot) -> Iterator[Prob
         f"`{definition.name}` has no memory limit",
         (definition.place("mem_limit", "deploy.resources.limits", "deploy.resources", "deploy"),),
         field="memory_limit",
+        severity=Severity.INFO if snapshot.ends(definition) or definition.purpose == "shell" else None,
     )
 
 
@@ -48,8 +50,9 @@ def no_memory_limit(definition: Definition, snapshot: Snapshot) -> Iterator[Prob
 def no_restart_policy(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     """Nothing starts the service again after it ends or the host reboots.
 
-    A crash at night stays a crash until somebody looks. Services that are meant to end are left out: one-shots, and
-    those that another service waits for to complete. An explicit `restart: "no"` is taken at its word, unless the
+    A crash at night stays a crash until somebody looks. Services that are meant to end are left out: one-shots, those
+    that another service waits for to complete, and those whose command is a migration, a test run or the like; so are
+    shells that wait for somebody to come in. An explicit `restart: "no"` is taken at its word, unless the
     catalogue declares a daemon.
 
     Bad:
@@ -63,7 +66,7 @@ def no_restart_policy(service: Service, snapshot: Snapshot) -> Iterator[Problem]
             migrate: {image: "registry.example/migrate:4.2", restart: "no"}
     """
     definition = service.composed
-    if definition is None or snapshot.runs_once(service):
+    if definition is None or snapshot.ends(definition) or definition.purpose == "shell":
         return
     if definition.restart not in (None, "no") or (definition.restart == "no" and not _daemon(service)):
         return

@@ -18,6 +18,7 @@ from auditor.compose.merge import Short, build_mapping, keyed, named, nothing, s
 from auditor.compose.mounts import mounts
 from auditor.compose.places import Faults
 from auditor.compose.ports import exposed, ports
+from auditor.compose.purpose import purpose
 from auditor.compose.references import in_command
 from auditor.compose.values import boolean, duration, integer, number, size, words
 from auditor.compose.variables import EnvFile, Reader, variables
@@ -30,6 +31,14 @@ from auditor.yamlfile import Mapping, Sequence, Value
 _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _WHOLE = frozenset(("command", "entrypoint", "healthcheck.test"))  # lists that are one value
 _DEEPEST_LINE = 4  # keys of a dotted field
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a Dockerfile says of its image: its user, and whether it has a health check."""
+
+    user: str | None = None
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,7 @@ class Context:
     external_networks: frozenset[str] = frozenset()
     devices: AnyMapping[str, str] = field(default_factory=dict)  # volume -> the host's path that it stands for
     mounted: frozenset[tuple[str, str]] = frozenset()  # sections and keys of secrets and configs that are files
-    users: dict[tuple[str, str | None], str | None] = field(default_factory=dict)  # of Dockerfiles read so far
+    built: dict[tuple[str, str | None], Built] = field(default_factory=dict)  # of Dockerfiles read so far
 
     @property
     def faults(self) -> Faults:
@@ -79,6 +88,7 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
     published, open_ports = ports(service.get("ports"), faults, name), exposed(service.get("expose"))
     known_ports = {*open_ports, *(port.target for port in published)}
     logging = mapping(service.get("logging"))
+    built = _dockerfile(service, context)
     return Definition(
         name=name,
         environment=context.environment,
@@ -112,7 +122,9 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
         cap_drop=asks.cap_drop,
         security_opt=asks.security_opt,
         user=asks.user,
-        image_user=_image_user(service, context),
+        image_user=built.user,
+        image_asks=built.asks,
+        purpose=purpose(service),
         read_only=asks.read_only,
         host_namespaces=asks.host_namespaces,
         cgroup_parent=asks.cgroup_parent,
@@ -164,29 +176,34 @@ def _require_image(name: str, service: Mapping, location: Location, faults: Faul
         faults.add(message, location, service=name, help="load the file that completes it too, or add `image`")
 
 
-def _image_user(service: Mapping, context: Context) -> str | None:
-    """The user that the Dockerfile of a build in the tree names."""
+def _dockerfile(service: Mapping, context: Context) -> Built:
+    """What the Dockerfile of a build in the tree says."""
     build = build_mapping(service.get("build"), 0) if service.get("build") else None
     if not isinstance(build, Mapping):
-        return None
+        return Built()
     target, inline = text(build.get("target")), build.get("dockerfile_inline")
     if isinstance(inline, str):
-        return dockerfile.user(inline, target)
+        return _built(inline, target)
     try:
         directory = join(context.directory, text(build.get("context")) or ".")
         path = join(directory, text(build.get("dockerfile")) or "Dockerfile")
     except TextError:
-        return None
-    if (path, target) not in context.users:
-        context.users[path, target] = _user_of(path, target, context)
-    return context.users[path, target]
+        return Built()
+    if (path, target) not in context.built:
+        context.built[path, target] = _read_built(path, target, context)
+    return context.built[path, target]
 
 
-def _user_of(path: str, target: str | None, context: Context) -> str | None:
+def _read_built(path: str, target: str | None, context: Context) -> Built:
     tree = context.loader.tree
     with suppress(EvidenceError, TextError):
-        return dockerfile.user(tree.read(path).decode("utf-8", "replace"), target) if tree.exists(path) else None
-    return None
+        if tree.exists(path):
+            return _built(tree.read(path).decode("utf-8", "replace"), target)
+    return Built()
+
+
+def _built(text: str, target: str | None) -> Built:
+    return Built(dockerfile.user(text, target), dockerfile.asks(text, target))
 
 
 def _env_files(name: str, service: Mapping, active: bool, context: Context) -> tuple[EnvFile, ...]:

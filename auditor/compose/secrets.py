@@ -55,7 +55,9 @@ DEFAULTS = _set(
 )
 _PLACEHOLDERS = re.compile(
     r"(?P<word>your|change|replace|insert|put)[-_ ](?:[a-z0-9]+[-_ ])*"
-    r"(?:here|me|this|it|now|secret|token|password|key|production)",
+    r"(?:here|me|this|it|now|secret|token|password|key|production)"
+    r"|(?P<yours>your)(?:[-_ ][a-z0-9]+)+|(?P<asked>change|replace)[-_ ]?(?:me|this|it)(?:[-_ ][a-z0-9]+)*"
+    r"|(?P<blank>x{3,}|\*{3,}|\.{3,})",
     re.IGNORECASE,
 )
 
@@ -94,7 +96,7 @@ def known_default(value: str) -> str | None:
     if word in DEFAULTS:
         return word
     match = _PLACEHOLDERS.fullmatch(word)
-    return f"{match['word']}-..." if match else None
+    return f"{word[:3] if match['blank'] else match[match.lastgroup or 0]}-..." if match else None
 
 
 def _pair_password(name: str, value: str) -> list[str]:
@@ -148,3 +150,14 @@ def classify(name: str, value: str | None, *, is_address: bool, from_file: bool 
     if secret and not _NO_SECRET.fullmatch(own):
         return "secret", None
     return "literal", None
+
+
+_NAME = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+
+
+def giver(name: str, value: str, *, is_address: bool) -> str | None:
+    """The variable from which a value takes its well-known default, where the value does not say it itself."""
+    raw = written(value)[:_LONGEST]
+    names = _NAME.findall(raw)
+    own = literal_part(raw)[0]
+    return names[-1] if names and classify(name, own, is_address=is_address)[0] != "default-secret" else None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from auditor.compose.files import Loader, Source
 from auditor.compose.hardening import switches_debugging
 from auditor.compose.references import addresses
-from auditor.compose.secrets import classify
+from auditor.compose.secrets import classify, giver
 from auditor.compose.values import scalar_text
 from auditor.model import Location, Reference, Variable
 from auditor.yamlfile import Mapping, Sequence, Value
@@ -55,8 +55,9 @@ class Reader:
         inherited = self.values.get(key, "") if given is None else given
         hosts = () if own else addresses(key, inherited, self.services)
         kind, default = classify(key, given, is_address=bool(hosts) or "://" in inherited, from_file=from_file)
+        by = giver(key, given or "", is_address=bool(hosts)) if default else None
         return _Judged(
-            Variable(key, kind, location, default),
+            Variable(key, kind, location, default, given_by=by),
             given or "",
             location,
             tuple(Reference(host, f"variable `{key}`", location) for host in hosts),

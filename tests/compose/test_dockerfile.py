@@ -1,10 +1,10 @@
-"""Whom a Dockerfile runs its image as."""
+"""Whom a Dockerfile runs its image as, and whether it asks after its health."""
 
 from __future__ import annotations
 
 import pytest
 
-from auditor.compose.dockerfile import user
+from auditor.compose.dockerfile import asks, user
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,19 @@ from auditor.compose.dockerfile import user
 )
 def test_user(text: str, target: str | None, wanted: str | None) -> None:
     assert user(text, target) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "wanted"),
+    [
+        ("FROM a\nHEALTHCHECK CMD curl -f localhost", None, True),
+        ("FROM a\nhealthcheck --interval=5s \\\n  CMD check", None, True),
+        ("FROM a\nHEALTHCHECK NONE", None, False),
+        ("FROM a AS b\nHEALTHCHECK CMD check\nFROM b\nUSER app", None, True),
+        ("FROM a AS b\nHEALTHCHECK CMD check\nFROM c", None, False),
+        ("FROM a AS b\nHEALTHCHECK CMD check\nFROM c", "b", True),
+        ("FROM a\n# HEALTHCHECK CMD check", None, False),
+    ],
+)
+def test_asks(text: str, target: str | None, wanted: bool) -> None:
+    assert asks(text, target) is wanted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditor.checks.network.doors import ANYWHERE, Door, doors, shown, where
+from auditor.checks.network.doors import ANYWHERE, Door, doors, narrowed, shown, where
 from auditor.checks.network.tiers import tier_of
 from auditor.inventory import Snapshot
 from auditor.model import (
@@ -83,8 +83,8 @@ def database_port_published(definition: Definition, snapshot: Snapshot) -> Itera
         return
     listens = _DATA_PORTS if component is None else {*component.ports} - {*component.admin_ports}
     title = f" ({component.title})" if component else ""
-    for door in doors(definition):
-        if any(port.target in listens for port in door.ports):
+    for door in (narrowed(door, listens) for door in doors(definition)):
+        if door.ports:
             message = f"the database `{definition.name}`{title} is published as {shown(door)} {where(door)}"
             yield _published(definition, door, message)
 
@@ -113,7 +113,7 @@ def admin_port_published(definition: Definition, snapshot: Snapshot) -> Iterator
     if component is None:
         return
     listens = {*component.admin_ports, *(component.ports if component.kind == "admin" else ())}
-    for door in doors(definition):
-        if any(port.target in listens for port in door.ports):
+    for door in (narrowed(door, listens) for door in doors(definition)):
+        if door.ports:
             what = f"the administration of `{definition.name}` ({component.title})"
             yield _published(definition, door, f"{what} is published as {shown(door)} {where(door)}")

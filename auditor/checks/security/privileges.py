@@ -99,7 +99,7 @@ def capabilities_kept(definition: Definition, snapshot: Snapshot) -> Iterator[Pr
         compose:
           services: {web: {image: "registry.example/web:1", cap_drop: [ALL]}}
     """
-    if not definition.cap_drop and not definition.privileged and not definition.provider:
+    if not definition.cap_drop and not definition.privileged:
         yield Problem(f"`{definition.name}` drops no capability", (definition.place("image"),), field="cap_drop")
 
 
@@ -167,7 +167,7 @@ def no_security_profile(definition: Definition, snapshot: Snapshot) -> Iterator[
           services: {web: {image: "registry.example/web:1", security_opt: ["apparmor:docker-web"]}}
     """
     named = any(_option(option)[0] in _PROFILES for option in definition.security_opt)
-    if not named and not definition.privileged and not definition.provider:
+    if not named and not definition.privileged:
         said = f"`{definition.name}` names no security profile: the engine's default applies"
         yield Problem(said, (definition.place("security_opt", "image"),), field="security_opt")
 
@@ -193,7 +193,7 @@ def new_privileges_allowed(definition: Definition, snapshot: Snapshot) -> Iterat
         compose:
           services: {web: {image: "registry.example/web:1", security_opt: ["no-new-privileges:true"]}}
     """
-    if definition.provider or any(_option(option) in _NO_NEW for option in definition.security_opt):
+    if any(_option(option) in _NO_NEW for option in definition.security_opt):
         return
     said = f"`{definition.name}` does not set `no-new-privileges`"
     yield Problem(said, (definition.place("security_opt", "image"),), field="security_opt")
@@ -218,8 +218,6 @@ def root_user(definition: Definition, snapshot: Snapshot) -> Iterator[Problem]:
         compose:
           services: {web: {image: "registry.example/web:1", user: "1000:1000"}}
     """
-    if definition.provider:
-        return
     if definition.user is not None:
         if _is_root(definition.user):
             said = f"`{definition.name}` runs as root: `user: {definition.user}`"
@@ -254,6 +252,6 @@ def writable_root_filesystem(definition: Definition, snapshot: Snapshot) -> Iter
         compose:
           services: {web: {image: "registry.example/web:1", read_only: true, tmpfs: [/tmp]}}
     """
-    if not definition.read_only and not definition.provider:
+    if not definition.read_only:
         said = f"`{definition.name}` can write its root file system"
         yield Problem(said, (definition.place("read_only", "image"),), field="read_only")

@@ -75,8 +75,15 @@ def _problem(message: str, variable: Variable, definition: Definition) -> Proble
         (variable.location or _place(definition, variable.name),),
         key=variable.name,
         field=f"environment.{variable.name}",
-        cause=f"secret:{definition.name}:{variable.name}",
+        cause=f"secret:{_origin(variable, definition)}",
     )
+
+
+def _origin(variable: Variable, definition: Definition) -> str:
+    """What is to be changed: a variable of `.env`, or the line that services share by anchor, `extends` or file."""
+    if variable.given_by:
+        return variable.given_by
+    return f"{variable.name}:{variable.location}" if variable.location else f"{definition.name}:{variable.name}"
 
 
 def _place(definition: Definition, name: str) -> Location:
