@@ -24,5 +24,11 @@ class Digester:
     def key_name(self) -> str:
         return blake2b(b"name of the key", key=self.key, digest_size=4).hexdigest()
 
+    @cached_property
+    def _begun(self) -> blake2b:
+        return blake2b(key=self.key, digest_size=_DIGEST_BYTES)  # a copy of it costs less than taking in the key anew
+
     def __call__(self, text: str) -> str:
-        return blake2b(text.encode("utf-8", "surrogatepass"), key=self.key, digest_size=_DIGEST_BYTES).hexdigest()
+        made = self._begun.copy()
+        made.update(text.encode("utf-8", "surrogatepass"))
+        return made.hexdigest()

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from auditor import compose, knowledge
 from auditor.compose.mounts import resolve_mount
 from auditor.compose.schema import Schema
+from auditor.digest import Digester
 from auditor.errors import AuditorError
 from auditor.model import (
     Catalogue,
@@ -56,7 +57,11 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to read. `files` replace the Compose files of the judged environments."""
+    """What to read. `files` replace the Compose files of the judged environments.
+
+    `digest` makes the digests of values; `asked` are the environments whose engine is asked, so that what their
+    containers are to be made with is worth working out.
+    """
 
     tree: Tree
     components: tuple[Component, ...]
@@ -67,6 +72,8 @@ class Request:
     files: tuple[str, ...] | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     root_name: str = ""  # what the root directory is called: the name of a project that has no other
+    digest: Digester | None = None
+    asked: frozenset[str] = frozenset()
 
 
 def specs(catalogue: Catalogue | None) -> tuple[EnvironmentSpec, ...]:
@@ -97,7 +104,7 @@ def gather_files(request: Request) -> FileFacts:
 
 def _compose(request: Request, spec: EnvironmentSpec, facts: FileFacts) -> Project:
     files = request.files if spec.name in request.judged else None
-    project = compose.load(
+    project, composition = compose.compose(
         spec,
         request.tree,
         schema=request.schema,
@@ -106,10 +113,20 @@ def _compose(request: Request, spec: EnvironmentSpec, facts: FileFacts) -> Proje
         variables=request.variables,
         root_name=request.root_name,
         optional=not spec.compose and files is None and _composes_nothing(request.catalogue, spec.name),
+        digest=request.digest,
     )
+    if composition and request.digest and spec.name in request.asked:
+        project = _with_setups(project, composition, request.digest)
     facts.projects.append(project)
     facts.sources.append(_compose_state(spec.name, project))
     return project
+
+
+def _with_setups(project: Project, composition: compose.Composition, digest: Digester) -> Project:
+    from auditor.compose.setup import setups  # what no engine is asked for need not load
+
+    found = setups(project, composition, digest)
+    return replace(project, definitions=tuple(replace(d, setup=found.get(d.name)) for d in project.definitions))
 
 
 def _composes_nothing(catalogue: Catalogue | None, environment: str) -> bool:

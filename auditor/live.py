@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from auditor.digest import Digester
 from auditor.errors import AuditorError
 from auditor.model import (
     Alert,
@@ -56,13 +57,14 @@ class Engines:
     def __init__(self) -> None:
         self._readers: dict[str, Reader] = {}
 
-    def at(self, address: str) -> Reader:
-        """The reader of the engine at `address`."""
+    def at(self, address: str, digest: Digester | None = None) -> Reader:
+        """The reader of the engine at `address`; what it keeps has digests of one key."""
         from auditor.sources.docker import Reader
 
-        if address not in self._readers:
-            self._readers[address] = Reader(address)
-        return self._readers[address]
+        found = self._readers.get(address)
+        if found is None or found.digest != digest:
+            found = self._readers[address] = Reader(address, digest=digest)
+        return found
 
 
 @dataclass(slots=True)
@@ -104,10 +106,12 @@ def asks(
     alertmanager: str | None,
     processes: Mapping[str, Collection[int]],
     engines: Engines | None = None,
+    digest: Digester | None = None,
 ) -> list[Ask]:
     """What the catalogue and the flags ask of each judged environment.
 
     processes: environment -> the ports of the host processes that it declares. engines: those of earlier looks.
+    digest: of values that may be secret; without it no engine tells what containers were made with.
     """
     known = engines or Engines()
     wanted: list[Ask] = []
@@ -115,7 +119,7 @@ def asks(
         addresses = (docker,) if docker else spec.docker
         for address in addresses:
             name = "docker" if len(addresses) == 1 else f"docker:{address}"
-            wanted.append(Ask(name, spec.name, f"docker {address}", _docker(address, known)))
+            wanted.append(Ask(name, spec.name, f"docker {address}", _docker(address, known, digest)))
         local = any(address == "env" or address.startswith("unix:") for address in addresses)
         if local or spec.name in processes:
             ports = processes.get(spec.name, ())
@@ -127,9 +131,9 @@ def asks(
     return wanted
 
 
-def _docker(address: str, engines: Engines) -> Callable[[str], Found]:
+def _docker(address: str, engines: Engines, digest: Digester | None) -> Callable[[str], Found]:
     def read(environment: str) -> Found:
-        found = engines.at(address).read(environment)
+        found = engines.at(address, digest).read(environment)
         return Found(found.facts, found.limits)
 
     return read

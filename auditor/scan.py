@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from auditor import engine, live, policy
 from auditor.catalogue import parse_catalogue
+from auditor.digest import Digester
 from auditor.errors import AuditorError, CatalogueError, EvidenceError, SettingsError, UsageError, did_you_mean
 from auditor.gather import FileFacts, Request, gather_files, specs
 from auditor.inventory import Snapshot
@@ -20,6 +21,7 @@ from auditor.model import Catalogue, Component, EnvironmentSpec, Peak, Report, S
 from auditor.settings import Settings
 from auditor.sources import compose_schema, knowledge
 from auditor.sources.tree import DiskTree
+from auditor.state import digester
 from auditor.tree import Tree
 
 if TYPE_CHECKING:
@@ -111,6 +113,9 @@ def gather(settings: Settings, progress: Progress | None = None, engines: live.E
     judged = _judged(settings, catalogue)
     taken_at = datetime.now(UTC)
     components = knowledge.load()
+    live_engines = [] if settings.offline else [spec for spec in judged if settings.docker or spec.docker]
+    asked = frozenset(spec.name for spec in live_engines)
+    digest = digester(os.environ, lasting=bool(asked))
     say("reading files")
     facts = gather_files(
         Request(
@@ -123,12 +128,15 @@ def gather(settings: Settings, progress: Progress | None = None, engines: live.E
             files=_compose_files(settings, place),
             variables={name: os.environ[name] for name in settings.admit if name in os.environ},
             root_name=place.root.name,
+            digest=digest,
+            asked=asked,
         )
     )
     snapshot = _snapshot(taken_at, judged, catalogue, facts, components=components, files=tuple(tree.files))
+    snapshot = replace(snapshot, hash_key=digest.key_name)
     if settings.offline:
         return replace(snapshot, sources=(*snapshot.sources, *_unasked(judged)))
-    return _with_live(snapshot, judged, settings, say, engines)
+    return _with_live(snapshot, judged, settings, say, engines, digest)
 
 
 def _read_catalogue(tree: Tree, place: Place) -> Catalogue | None:
@@ -206,6 +214,7 @@ def _with_live(
     settings: Settings,
     say: Progress,
     engines: live.Engines | None,
+    digest: Digester,
 ) -> Snapshot:
     ports = {spec.name: live.process_ports(snapshot.entries(spec.name)) for spec in judged}
     wanted = live.asks(
@@ -215,6 +224,7 @@ def _with_live(
         alertmanager=settings.alertmanager,
         processes={name: found for name, found in ports.items() if found is not None},
         engines=engines,
+        digest=digest,
     )
     if wanted:
         say("asking " + ", ".join(dict.fromkeys(ask.name for ask in wanted)))

@@ -24,6 +24,7 @@ from auditor.compose.tracked import secret_files
 from auditor.compose.values import boolean
 from auditor.compose.variables import Reader
 from auditor.compose.writing import remarks
+from auditor.digest import Digester
 from auditor.errors import TextError
 from auditor.model import Definition, EnvironmentSpec, Location, Project, Resource, SecretFile
 from auditor.tree import Tree, join
@@ -57,6 +58,7 @@ def load(
     variables: AnyMapping[str, str] = _NONE,
     optional: bool = False,
     root_name: str = "",
+    digest: Digester | None = None,
 ) -> Project:
     """The merged model of an environment, as far as its files allow; what they lack is in `faults`.
 
@@ -64,7 +66,8 @@ def load(
     `-f`), "" is the root.
     `files`: instead of those of `spec`, relative to the root. `variables` win over those of `spec`, and
     these over `.env`. `optional`: no file to be found is no fault. `root_name`: what the root
-    directory is called, for a project that has no other name. Wrong content raises nothing.
+    directory is called, for a project that has no other name. `digest`: makes the digests of variables; without it they
+    have none. Wrong content raises nothing.
     """
     return compose(
         spec,
@@ -75,6 +78,7 @@ def load(
         variables=variables,
         optional=optional,
         root_name=root_name,
+        digest=digest,
     )[0]
 
 
@@ -89,13 +93,14 @@ def compose(
     optional: bool = False,
     root_name: str = "",
     interpolate: bool = True,
+    digest: Digester | None = None,
 ) -> tuple[Project, Composition | None]:
     """As `load`, with what the project was made of beside it; None where nothing could be merged.
 
     `interpolate`: False leaves `$NAME` in the texts as it stands.
     """
     faults = Faults(spec.name, Places())
-    loader = Loader(tree, faults, schema, interpolate=interpolate)
+    loader = Loader(tree, faults, schema, interpolate=interpolate, digest=digest)
     with _collector_paused():
         try:
             return _load(spec, loader, directory, files, variables, optional=optional, root_name=root_name)

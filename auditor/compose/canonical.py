@@ -93,7 +93,7 @@ def canonical(
         lenient=not interpolate,
     )
     if interpolate:
-        config = _Writing(project, composition, work).run()
+        config = Writing(project, composition, work).run()
     else:
         config = uninterpreted(composition.model, composition.name or "", work)
     inactive = frozenset(definition.name for definition in project.definitions if not definition.active)
@@ -130,7 +130,7 @@ def _optional(fault: Fault) -> bool:
     return " is required " not in fault.message
 
 
-class _Writing:
+class Writing:
     """One project on its way to its printed form."""
 
     def __init__(self, project: Project, composition: Composition, work: Work) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping as AnyMapping
 from typing import NamedTuple
 
-from auditor.compose.interpolate import Budget, ExpansionError, Scope, TemplateError
+from auditor.compose.interpolate import Budget, ExpansionError, Scope, TemplateError, Text
 from auditor.errors import TextError
 
 _LARGEST = 1 << 20
@@ -23,7 +23,7 @@ _ESCAPES = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True)) | {'"': '"', "\\"
 
 
 class Entry(NamedTuple):
-    """One variable of an env file: its final value and the line of its name."""
+    """One variable of an env file: its final value (a `Text` where a variable in it is not set), and its line."""
 
     value: str
     line: int
@@ -125,13 +125,14 @@ class _Reading:
         return match[1]  # what follows on the line is read as the next entry, as Compose does
 
     def _expand(self, text: str) -> str:
+        misses = self.scope.misses
         try:
             value = self.scope.expand(text)
         except (TemplateError, ExpansionError) as error:
             raise self._refuse(str(error)) from None
         for name in self.scope.required:
             raise self._refuse(f"variable `{name}` is required and not set")
-        return value
+        return Text.of(value, value, unset=True) if self.scope.misses > misses else value
 
     def _skip(self, pattern: re.Pattern[str]) -> None:
         match = pattern.match(self.text, self.at)
@@ -148,3 +149,11 @@ class _Reading:
 
 def _unescape(match: re.Match[str]) -> str:
     return _ESCAPES.get(match[1], match[0])
+
+
+_BARE = re.compile(r"^[ \t]*(?:export[ \t]+)?([\w.\-\[\]]+)[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE)
+
+
+def bare_names(data: bytes) -> tuple[str, ...]:
+    """The lines that are only a name, whose value is the shell's where it has one."""
+    return tuple(_BARE.findall(data.decode("utf-8", "replace")))

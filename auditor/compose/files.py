@@ -15,6 +15,7 @@ from auditor.compose.places import Faults, Places
 from auditor.compose.rebase import rebase_model, rebase_service
 from auditor.compose.schema import Schema
 from auditor.compose.tracked import secrets_in
+from auditor.digest import Digester
 from auditor.errors import AuditorError, EvidenceError, TextError
 from auditor.model import Location
 from auditor.tree import NO_SUCH_FILE, Tree, join
@@ -97,10 +98,19 @@ def _there(tree: Tree, path: str) -> bool:
 class Loader:
     """Reads for one environment, within limits. Whatever is wrong becomes a fault; only StopError leaves."""
 
-    def __init__(self, tree: Tree, faults: Faults, schema: Schema, *, interpolate: bool = True) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        faults: Faults,
+        schema: Schema,
+        *,
+        interpolate: bool = True,
+        digest: Digester | None = None,
+    ) -> None:
         self.tree = tree
         self.schema = schema
         self.interpolate = interpolate
+        self.digest = digest
         self.faults = faults
         self.places: Places = faults.places
         self.budget = Budget()

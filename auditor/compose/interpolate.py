@@ -24,16 +24,18 @@ class ExpansionError(ValueError):
 
 
 class Text(str):
-    """An interpolated value that still knows what was written."""
+    """An interpolated value that still knows what was written, and whether a variable in it was not set."""
 
-    __slots__ = ("raw",)
+    __slots__ = ("raw", "unset")
 
     raw: str
+    unset: bool
 
     @classmethod
-    def of(cls, value: str, raw: str) -> Text:
+    def of(cls, value: str, raw: str, *, unset: bool = False) -> Text:
         text = cls(value)
         text.raw = raw
+        text.unset = unset
         return text
 
 
@@ -60,15 +62,17 @@ class Budget:
 class Scope:
     """The variables that interpolation sees, and which of them it missed.
 
-    `missing`: name -> where it was first asked for; `required`: the same for `${X:?}`, with its message.
+    `missing`: name -> where it was first asked for; `required`: the same for `${X:?}`, with its message. `misses`
+    counts how often any was missed.
     """
 
-    __slots__ = ("budget", "missing", "position", "required", "values")
+    __slots__ = ("budget", "misses", "missing", "position", "required", "values")
 
     def __init__(self, values: AnyMapping[str, str], budget: Budget | None = None) -> None:
         self.values = values
         self.missing: dict[str, int] = {}
         self.required: dict[str, tuple[int, str]] = {}
+        self.misses = 0
         self.position = 0
         self.budget = budget or Budget()
 
@@ -102,6 +106,7 @@ class Scope:
         value = self.values.get(name)
         if value is None:
             self.missing.setdefault(name, self.position)
+            self.misses += 1
             return ""
         return self.budget.take(value)
 
@@ -123,6 +128,7 @@ class Scope:
         if operator[-1] == "-":
             return self._part(text, match.end(), close, closing, depth + 1)
         self.required.setdefault(name, (self.position, text[match.end() : close]))
+        self.misses += 1
         return ""
 
 
@@ -215,8 +221,9 @@ class Interpolation:
         if self.scope is None:
             return raw
         self.scope.position = position
+        misses = self.scope.misses
         try:
-            return Text.of(self.scope.expand(raw), raw)
+            return Text.of(self.scope.expand(raw), raw, unset=self.scope.misses > misses)
         except TemplateError as error:
             self.errors.append((position, str(error)))
             return raw

@@ -289,8 +289,8 @@ def _after_equals(item: str, text: str) -> str:
     for at, character in enumerate(raw[:512]):
         depth += (character == "{") - (character == "}")
         if character == "=" and depth == 0:
-            return Text.of(text, raw[at + 1 :])
-    return Text.of(text, raw)
+            return Text.of(text, raw[at + 1 :], unset=item.unset)
+    return Text.of(text, raw, unset=item.unset)
 
 
 def named(value: Value, defaults: Callable[[int], Value]) -> Mapping | None:

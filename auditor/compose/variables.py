@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from auditor.compose.files import Loader, Source
 from auditor.compose.hardening import switches_debugging
+from auditor.compose.interpolate import Text
 from auditor.compose.references import addresses
 from auditor.compose.secrets import classify, giver
 from auditor.compose.values import scalar_text
@@ -57,12 +58,26 @@ class Reader:
         kind, default = classify(key, given, is_address=bool(hosts) or "://" in inherited, from_file=from_file)
         by = giver(key, given or "", is_address=bool(hosts)) if default else None
         return _Judged(
-            Variable(key, kind, location, default, given_by=by),
+            Variable(
+                key,
+                kind,
+                location,
+                default,
+                digest=self._digest(self.values.get(key) if item is None else given),
+                given_by=by,
+            ),
             given or "",
             location,
             tuple(Reference(host, f"variable `{key}`", location) for host in hosts),
             bool(given) and switches_debugging(key, given or ""),
         )
+
+    def _digest(self, value: str | None) -> str | None:
+        """That of a value; None where it, or a variable in it, is not set."""
+        digest = self.loader.digest
+        if digest is None or value is None or (isinstance(value, Text) and value.unset):
+            return None
+        return digest(value)
 
     def from_files(self, files: tuple[EnvFile, ...]) -> dict[str, _Judged]:
         """What the files give, a later one before an earlier; to be copied, not changed."""

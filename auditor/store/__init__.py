@@ -28,6 +28,7 @@ from sqlmodel import Field, Session, SQLModel, col, create_engine, delete, selec
 
 from auditor.errors import EvidenceError, SettingsError
 from auditor.model import Finding, Peak, Report
+from auditor.state import state_directory
 from auditor.store import actions as trail
 from auditor.store import peaks as peaks_of
 from auditor.usage import Observation
@@ -96,14 +97,6 @@ class _FindingRow(SQLModel, table=True):
 
 
 _TABLES = [SQLModel.metadata.tables[name] for name in ("report", "finding", "peak", "action")]
-
-
-def state_directory(environ: Mapping[str, str]) -> Path:
-    """Where the auditor keeps what it must remember: `AUDITOR_STATE_DIR`, else below the user's state directory."""
-    if given := environ.get("AUDITOR_STATE_DIR"):
-        return Path(given)
-    base = environ.get("XDG_STATE_HOME")
-    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".local/state") / "stack-auditor"
 
 
 def default_url(environ: Mapping[str, str]) -> str:

@@ -10,12 +10,13 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
-from auditor.model import Container, EngineImage, Host, Usage
+from auditor.digest import Digester
+from auditor.model import Container, EngineImage, Host, Setup, Usage
 from auditor.sources.docker import usage
 from auditor.sources.docker.address import Route, route_of
 from auditor.sources.docker.allowed import IDENTIFIER, READING
@@ -23,6 +24,7 @@ from auditor.sources.docker.events import changed_since, with_kills
 from auditor.sources.docker.failures import FAILURES, Garbled, Refused, cause_of, explain, silent
 from auditor.sources.docker.images import parse_images
 from auditor.sources.docker.parse import JSON, parse_container, parse_host, parse_listed
+from auditor.sources.docker.setup import parse_image, parse_setup
 from auditor.sources.docker.transport import Answer, Engine, connected, document, open_engine
 from auditor.sources.docker.unchanged import Look, look
 from auditor.sources.hostile import printable
@@ -35,6 +37,7 @@ CONTAINER_LIMIT = 20_000
 
 Fact: TypeAlias = Container | Usage | Host | EngineImage
 _ID = re.compile(IDENTIFIER)
+_IMAGE = re.compile(f"sha256:{IDENTIFIER}")
 # A strange shape, on top of what a request may end in.
 _STRANGE = (AttributeError, LookupError, TypeError)
 
@@ -76,7 +79,8 @@ class Reader:
     address: `unix:///...`, `tcp://host:port`, `https://host:port`, `ssh://...`, the name of a Docker context, or `env`
     (DOCKER_HOST, else the current context, as the Docker CLI has it). timeout: seconds a call, total: for everything.
     statistics: seconds between two samples of what containers use; None: none are taken. surroundings: whether the
-    host and the images are asked for.
+    host and the images are asked for. digest: makes the digests of what may be secret; without it neither containers
+    nor images tell what they were made with.
     """
 
     def __init__(
@@ -88,9 +92,11 @@ class Reader:
         resync: float = RESYNC,
         statistics: float | None = STATISTICS,
         surroundings: bool = True,
+        digest: Digester | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.address = address
+        self.digest = digest
         self._timeout = timeout
         self._total = total
         self._resync = resync
@@ -109,6 +115,7 @@ class Reader:
         self._host: Host | None = None
         self._asked_host = float("-inf")
         self._cpus: int | None = None
+        self._image_setups: dict[str, Setup] = {}
 
     def read(self, environment: str) -> Reading:
         """What the engine shows now. A container that vanishes meanwhile is left out; one that cannot be inspected
@@ -187,7 +194,7 @@ class _Look:
         used = self._kept(usages)
         containers = [replace(c, memory_usage=used[c.id].memory) if c.id in used else c for c in containers]
         ids, names = ({getattr(c, field) for c in containers} for field in ("image_id", "image"))
-        images = parse_images(rows, ids, names, self._environment)
+        images = await self._with_setups(parse_images(rows, ids, names, self._environment), ids)
         return Reading((*containers, *used.values(), *host, *images), self._told())
 
     async def _list(self) -> Answer:
@@ -252,6 +259,8 @@ class _Look:
         try:
             details = await self._engine.get(f"/containers/{id}/json")
             container = parse_container(item, details, self._environment)
+            if digest := self._reader.digest:
+                container = replace(container, setup=parse_setup(details, digest))
             return _Known(seen, container, usage.cores(details), self._now)
         except Refused as error:
             if error.status == 404:
@@ -339,6 +348,32 @@ class _Look:
         except FAILURES as error:
             self._limit("/images/json", error)
             return []
+
+    async def _with_setups(self, images: Sequence[EngineImage], used: Collection[str | None]) -> list[EngineImage]:
+        """The images with what those that containers were made of set themselves. An id names one content for ever."""
+        if self._reader.digest is None or not self._reader._surroundings:
+            return list(images)
+        known = self._reader._image_setups
+        missing = [id for id in used if id and id not in known and _IMAGE.fullmatch(id)]
+        found = await asyncio.gather(*(self._image(id) for id in missing))
+        kept = {id: known[id] for id in used if id and id in known}
+        self._reader._image_setups = kept | {image.id: image.setup for image in found if image and image.setup}
+        setups = self._reader._image_setups
+        listed = {image.id for image in images}
+        unlisted = [image for image in found if image and image.id not in listed]
+        return [replace(image, setup=setups.get(image.id)) for image in (*images, *unlisted)]
+
+    async def _image(self, id: str) -> EngineImage | None:
+        """An image by its id; None where it is gone or cannot be read."""
+        try:
+            details = await self._engine.get(f"/images/{id}/json")
+            return parse_image(details, self._environment, self._reader.digest) if self._reader.digest else None
+        except Refused as error:
+            if error.status != 404:
+                self._limit("/images/sha256:{id}/json", error)
+        except (*FAILURES, *_STRANGE) as error:
+            self._limit("/images/sha256:{id}/json", error)
+        return None
 
     # --- what is not known ----------------------------------------------------------------------------------------
 
