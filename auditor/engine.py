@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from auditor import ladder
 from auditor.inventory import Service, Snapshot, WaiverUse
 from auditor.model import (
     CheckTally,
+    Container,
     Criticality,
+    Definition,
     Evidence,
     Fault,
     Finding,
@@ -24,7 +27,7 @@ from auditor.model import (
     Waiver,
 )
 from auditor.policy import Policy, covers
-from auditor.registry import BY_CRITICALITY, Check, Problem, formerly
+from auditor.registry import ByCriticality, Check, Problem, formerly
 
 # Of several checks that saw the same cause, the one that says most. What loses becomes evidence of the winner.
 PRECEDENCE = (
@@ -67,8 +70,7 @@ _SEVERITY_RANK = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 CRITICAL_CAP = 0.99  # coverage of a service with a critical finding
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """A finding on its way: with what grouping and waiving still need."""
 
     finding: Finding
@@ -214,7 +216,7 @@ def _service_name(subject: object, environment: str | None, snapshot: Snapshot) 
 
 
 def _names_a_service(subject: object) -> bool:
-    return type(subject).__name__ in ("Definition", "Container", "Fault")
+    return isinstance(subject, Definition | Container | Fault)
 
 
 def _default_location(subject: object) -> tuple[Location, ...]:
@@ -223,10 +225,10 @@ def _default_location(subject: object) -> tuple[Location, ...]:
 
 
 def _severity(check: Check, service: Service | None) -> Severity:
-    if check.severity is BY_CRITICALITY:
+    if isinstance(check.severity, ByCriticality):
         critical = service is not None and service.criticality is Criticality.CRITICAL
         return Severity.CRITICAL if critical else Severity.WARNING
-    return Severity(str(check.severity))
+    return check.severity
 
 
 def _expected(check: str, service: Service | None) -> str | None:
@@ -273,11 +275,11 @@ def _winner(group: list[_Found]) -> _Found:
         place = finding.locations[0] if finding.locations else None
         said = Evidence(finding.check, finding.message, place.path if place else None, place.line if place else None)
         evidence += [said, *finding.evidence]
-        locations += [location for location in finding.locations if location not in locations]
+        locations += finding.locations
     severity = min((item.finding.severity for item in group), key=_SEVERITY_RANK.__getitem__)
     distinct = tuple(dict.fromkeys(evidence))
-    merged = replace(first.finding, evidence=distinct, locations=tuple(locations), severity=severity)
-    return replace(first, finding=merged)
+    merged = replace(first.finding, evidence=distinct, locations=tuple(dict.fromkeys(locations)), severity=severity)
+    return first._replace(finding=merged)
 
 
 # --- waivers and baseline ----------------------------------------------------------------------------------------
@@ -292,13 +294,22 @@ def _all_waivers(snapshot: Snapshot) -> tuple[Waiver, ...]:
 
 def _waive(found: list[_Found], snapshot: Snapshot) -> list[_Found]:
     today = snapshot.taken_at.date()
-    valid = [waiver for waiver in _all_waivers(snapshot) if waiver.until >= today]
+    valid: _Ranked = defaultdict(list)
+    for rank, waiver in enumerate(_all_waivers(snapshot)):
+        if waiver.until >= today:
+            valid[formerly().get(waiver.check, waiver.check), waiver.service].append((rank, waiver))
     return [_waived(item, valid) for item in found]
 
 
-def _waived(item: _Found, waivers: list[Waiver]) -> _Found:
-    waiver = next((w for w in waivers if covers(w, item.finding, item.field)), None)
-    return replace(item, finding=replace(item.finding, waiver=waiver)) if waiver else item
+_Ranked = dict[tuple[str, str | None], list[tuple[int, Waiver]]]  # by check and service, each with its place in line
+
+
+def _waived(item: _Found, valid: _Ranked) -> _Found:
+    check, service = item.finding.check, item.finding.service
+    asked = {(check, None), (check, service)}
+    ranked = sorted((pair for key in asked for pair in valid.get(key, ())), key=lambda pair: pair[0])
+    waiver = next((waiver for _, waiver in ranked if covers(waiver, item.finding, item.field)), None)
+    return item._replace(finding=replace(item.finding, waiver=waiver)) if waiver else item
 
 
 def _waiver_uses(found: list[_Found], snapshot: Snapshot, tallies: Mapping[str, CheckTally]) -> tuple[WaiverUse, ...]:

@@ -30,10 +30,7 @@ from auditor.model import (
     PrometheusConfig,
     SourceState,
 )
-from auditor.sources.code import parse_implementation
 from auditor.sources.components import find_component_configs
-from auditor.sources.documents import parse_document
-from auditor.sources.prometheus import parse_prometheus
 from auditor.tree import Tree, join
 from auditor.words import normal
 
@@ -161,6 +158,7 @@ def _prometheus(request: Request, spec: EnvironmentSpec, project: Project, facts
     if path is None:
         facts.sources.append(SourceState("prometheus", "not_asked", environment=spec.name))
         return
+    from auditor.sources.prometheus import parse_prometheus
 
     def resolve(container_path: str) -> str | None:
         return resolve_mount(server, container_path) if server else None
@@ -204,6 +202,8 @@ def _documents(request: Request, facts: FileFacts) -> None:
 
 
 def _document(request: Request, path: str, words: frozenset[str], facts: FileFacts) -> None:
+    from auditor.sources.documents import parse_document
+
     facts.documents.append(parse_document(request.tree.read(path), path, words))
 
 
@@ -229,6 +229,8 @@ def _code(request: Request, facts: FileFacts) -> None:
 
 
 def _implementation(request: Request, entry: Entry, facts: FileFacts) -> None:
+    from auditor.sources.code import parse_implementation
+
     facts.implementations.append(parse_implementation(request.tree, entry, request.directory))
 
 

@@ -127,6 +127,16 @@ class Snapshot:
 
     def source(self, name: str, environment: str | None = None) -> SourceState:
         """How reading the source `name` went: the worst of its parts, or not asked."""
+        known = self._worst.get((name, environment))
+        if known is None:
+            known = self._worst[name, environment] = self._worst_part(name, environment)
+        return known
+
+    @cached_property
+    def _worst(self) -> dict[tuple[str, str | None], SourceState]:
+        return {}
+
+    def _worst_part(self, name: str, environment: str | None) -> SourceState:
         parts = [
             *self._sources.get((name, None), ()),
             *(self._sources.get((name, environment), ()) if environment else ()),
@@ -345,11 +355,10 @@ class Snapshot:
         match = _CONTAINER_NAME.fullmatch(host)
         if match is None:
             return None
-        project = self._project_name(environment)
-        for name, definition in self._providers.get(environment, {}).items():
-            before = match[1].removesuffix(name)
-            if before != match[1] and before[-1:] in ("-", "_") and project in (None, before[:-1]):
-                return definition
+        project, hosts, whole = self._project_name(environment), self._providers.get(environment, {}), match[1]
+        for at, sign in enumerate(whole):
+            if sign in "-_" and project in (None, whole[:at]) and (found := hosts.get(whole[at + 1 :])):
+                return found
         return None
 
     def provided(self, environment: str, host: str) -> bool:

@@ -445,7 +445,10 @@ class Definition:
 
     def place(self, *fields: str) -> Location:
         """Where the first of `fields` that is written was decided, else where the service begins."""
-        return next((self.lines[name] for name in fields if name in self.lines), self.location)
+        for name in fields:
+            if name in self.lines:
+                return self.lines[name]
+        return self.location
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,11 +96,7 @@ def check(
         name = run.__name__.replace("_", "-")
         if name in _registered and _registered[name].run is not run:
             raise ValueError(f"two checks are called `{name}`")
-        options = {
-            key: parameter.default
-            for key, parameter in inspect.signature(run).parameters.items()
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-        }
+        options = dict(getattr(run, "__kwdefaults__", None) or {})
         theme = _theme(run.__module__)
         doc = inspect.cleandoc(run.__doc__ or "")
         _registered[name] = Check(name, theme, subject, severity, fix, needs, formerly, doc, options, run, either)
@@ -124,7 +120,8 @@ def checks() -> Mapping[str, Check]:
     return dict(sorted(_registered.items(), key=lambda item: (item[1].theme, item[0])))
 
 
-def formerly() -> dict[str, str]:
+@cache
+def formerly() -> Mapping[str, str]:
     """Earlier names of checks -> the names they have now."""
     return {old: item.id for item in checks().values() for old in item.formerly}
 
