@@ -86,14 +86,17 @@ class Limits:
     depth: nesting, aliases counted in: low enough for readers that recurse (Python stops at 1,000);
     nodes: keys, values and containers, those that aliases and merges repeat counted each time;
     expanded: characters that aliases would add if they were written out;
-    aliases, scalar (characters of one text), documents: far above any real file.
+    width: entries of one list or mapping, so that a text of nothing but those ends within a second;
+    aliases, anchors, scalar (characters of one text), documents: far above any real file.
     """
 
     size: int = 4 << 20
     depth: int = 100
     nodes: int = 400_000
     expanded: int = 32 << 20
+    width: int = 20_000
     aliases: int = 100_000
+    anchors: int = 20_000  # of one document
     scalar: int = 1 << 20
     documents: int = 100
 
@@ -372,6 +375,7 @@ class _Reading:
         words, numeric, odd, number = _WORDS, _NUMERIC, _ODD_KEYS, self.number
         anchors, string_keys = self.anchors, self.string_keys
         most, deepest, longest = self.limits.nodes, self.limits.depth, self.limits.scalar
+        widest = self.limits.width
         documents: list[Value] = []
         # The open container: its value, the lines of its children, the pending key of a mapping, the
         # event that began it, the counters at that moment, its height so far, whether it has a `<<`.
@@ -392,6 +396,8 @@ class _Reading:
                     raise self.too_many(event)
                 if len(text) > longest:
                     raise self.refuse(f"a text longer than {longest} characters", event.start_mark.line + 1)
+                if len(lines) > widest:
+                    raise self.too_wide(event)
                 if mapping and key is None:
                     if text in lines:
                         raise self.twice(text, lines[text], event)
@@ -416,7 +422,7 @@ class _Reading:
                 else:
                     value = text
                 if event.anchor is not None:
-                    anchors[event.anchor] = _Anchor(value, 1, len(text), 0, text)
+                    self.name(event, _Anchor(value, 1, len(text), 0, text))
                 if mapping:
                     container[key] = value
                     key = None
@@ -427,6 +433,8 @@ class _Reading:
                 nodes += 1
                 if nodes > most:
                     raise self.too_many(event)
+                if len(lines) > widest:
+                    raise self.too_wide(event)
                 if mapping and key is None:
                     raise self.not_scalar(event)
                 if len(stack) >= deepest:
@@ -459,6 +467,8 @@ class _Reading:
                 nodes += anchor.nodes
                 if nodes > most:
                     raise self.too_many(event)
+                if len(lines) > widest:
+                    raise self.too_wide(event)
                 line = event.start_mark.line + 1
                 if mapping and key is None:
                     key = self.alias_key(anchor, event)
@@ -531,7 +541,7 @@ class _Reading:
         if self.string_keys and not isinstance(value, str):
             raise self.non_string_key(event.value, line)
         if event.anchor is not None:
-            self.anchors[event.anchor] = _Anchor(value, 1, len(event.value), 0, event.value)
+            self.name(event, _Anchor(value, 1, len(event.value), 0, event.value))
 
     def odd_key(self, event: Any) -> bool:
         """Whether an untagged key is the merge key; refuses what is no text where keys must be."""
@@ -549,7 +559,13 @@ class _Reading:
         if tag not in (None, "!", _STANDARD + name) and tag not in self.tags:
             raise self.unknown_tag(tag, event.start_mark.line + 1)
         if event.anchor is not None:
-            self.anchors[event.anchor] = None
+            self.name(event, None)
+
+    def name(self, event: Any, anchor: _Anchor | None) -> None:
+        """Remembers an anchor; None while its container is open."""
+        if len(self.anchors) >= self.limits.anchors:
+            raise self.refuse(f"more than {self.limits.anchors} anchors", event.start_mark.line + 1)
+        self.anchors[event.anchor] = anchor
 
     def finish(self, value: Value, opened: Any, end: Any, nodes: int, added: int, height: int) -> Value:
         """A tagged or anchored container, now complete."""
@@ -611,6 +627,10 @@ class _Reading:
 
     def too_many(self, event: Any) -> TextError:
         what = f"more than {self.limits.nodes} keys and values, aliases written out"
+        return self.refuse(what, event.start_mark.line + 1)
+
+    def too_wide(self, event: Any) -> TextError:
+        what = f"more than {self.limits.width} entries in one list or mapping"
         return self.refuse(what, event.start_mark.line + 1)
 
     def too_deep(self, event: Any) -> TextError:

@@ -306,6 +306,8 @@ LIMITED = {
     "expanded": ("a: &a xxxxxx\nb: [*a, *a]", 10),
     "aliases": ("a: &a 1\nb: [*a, *a, *a]", 2),
     "scalar": ("a: xxxxxxxxxxx", 10),
+    "width": ("a: [1, 2, 3, 4]", 2),
+    "anchors": ("a: [&a 1, &b [x], &c 3]", 2),
 }
 
 
@@ -314,6 +316,11 @@ def test_each_limit_holds(name: str) -> None:
     text, limit = LIMITED[name]
     assert refusal(text, limits=replace(LIMITS, **{name: limit})).line is not None
     assert parse(text.encode(), "x", limits=replace(LIMITS, **{name: limit * 3})) is not None
+
+
+@pytest.mark.parametrize("text", ["[1, 2, 3]", "[[], [], []]", "{a: , b: , c: }", "{a: &a , b: *a, c: *a}"])
+def test_any_entry_counts_for_the_width(text: str) -> None:
+    assert "entries in one list or mapping" in refusal(text, limits=replace(LIMITS, width=1)).what
 
 
 def test_limit_of_documents() -> None:

@@ -117,8 +117,8 @@ def test_variables_stand_where_numbers_do() -> None:
     assert project.faults == ()
 
 
-def test_a_hundred_thousand_wrong_values_are_named_in_bounded_words() -> None:
-    values = "".join(f"      K{number}: [1]\n" for number in range(100_000))
+def test_thousands_of_wrong_values_are_named_in_bounded_words() -> None:
+    values = "".join(f"      K{number}: [1]\n" for number in range(19_000))
     kept, said = conformed(f"services:\n  web:\n    image: x\n    environment:\n{values}")
     assert len(said) == 1_001
     assert kept["services"]["web"]["environment"] == {}  # type: ignore[index, call-overload]

@@ -69,7 +69,7 @@ YAML = (
     case("undefined alias", SERVICES + b"    x-a: *nowhere\n", "undefined alias `*nowhere`", 4),
     case("a text of 2 MiB", lambda: b"x-a: " + b"x" * (2 << 20), "a text longer than", 1),
     case("6 MiB", lambda: b"x-a: " + b"x" * (6 << 20), "larger than 4 MiB", 1),
-    case("2,000,000 items", lambda: b"x-a: [" + b"1," * 2_000_000 + b"]", "keys and values", 1),
+    case("2,000,000 items", lambda: b"x-a: [" + b"1," * 2_000_000 + b"]", "entries in one list", 1),
     case("a number of 5,000 digits", lambda: b"x-a: " + b"9" * 5_000, "a number of 5000 characters", 1),
     case("a hexadecimal of 5,000 digits", lambda: b"x-a: 0x" + b"f" * 5_000, "a number of 5002 characters", 1),
     case("duplicate key", SERVICES + b"    image: example/web:2\n", "on lines 3 and 4", 4),

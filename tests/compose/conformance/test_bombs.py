@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 from tests.compose.conformance.place import called, standing
 
 KILL = 10.0  # seconds of processor time: ten times the limit
+MOST_KIB = 256 << 10
 
 
 def powers(line: str, count: int) -> str:
@@ -23,6 +27,21 @@ def subnets(first: int) -> str:
 
 END = "\nservices: {a: {image: x}}\n"
 BOMBS = {
+    "a nest of 200,000 lists": "a: " + "[" * 200_000,
+    "wide merges of merges": "x-0: &a0 {k: v}\n"
+    + powers("x-{this}: &a{this} {{<<: [" + "*a{before}, " * 10 + "]}}", 9)
+    + END,
+    "merges of nothing": "x-0: &a0 {}\nx-a: {<<: [" + "*a0, " * 15_000 + "]}" + END,
+    "a long hexadecimal number": "services: {a: {image: x, scale: 0x" + "f" * 5_000 + "}}",
+    "times that are none": "services: {a: {image: x, labels: {a: 2001-99-99, b: !!timestamp abc}}}",
+    "bytes": "services: {a: {image: !!binary '" + "A" * 100_000 + "'}}",
+    "objects": "services: {a: {image: !!python/object/apply:os.system ['id']}}",
+    "a cycle of includes": "include: [compose.yaml]" + END,
+    "YAML within JSON": '{"services": {"a": {"image": "x: &a [*a]", "command": "' + "- " * 100_000 + '"}}}',
+    "items": "x-a: [" + "1," * 2_000_000 + "]" + END,
+    "anchors in lists": "x-a: [" + ("[" + "&a x, " * 10_000 + "], ") * 10 + "]" + END,
+    "wrong values": "services:\n a:\n  image: x\n  environment:\n" + powers("   K{this}: [1]", 19_000),
+    "unknown keys": "services:\n a:\n  image: x\n" + powers("  K{this}: [1]", 19_000),
     "a nest of lists": "a: " + "[" * 10_000 + "]" * 10_000,
     "a nest of blocks": "\n".join("  " * depth + "a:" for depth in range(2_000)),
     "aliases of aliases": "x-0: &a0 [x]\n" + powers("x-{this}: &a{this} [" + "*a{before}, " * 9 + "]", 12) + END,
@@ -48,10 +67,26 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("name", BOMBS)
+COMMANDS = (("config",), ("audit", "-f", "compose.yaml", "--offline"), ("gate",))
+
+
+def laid(name: str, folder: Path) -> None:
+    """A project whose Compose file is the bomb, with a catalogue for `gate`."""
+    place = folder / "compose.yaml"
+    (folder / "catalogue.yaml").write_text("services: {a: {}}\n")
+    if name == "a sparse file":
+        with place.open("wb") as file:
+            file.truncate(1 << 30)
+    elif name == "a device":
+        place.symlink_to("/dev/zero")
+    else:
+        place.write_text(BOMBS[name])
+
+
+@pytest.mark.parametrize("name", [*BOMBS, "a sparse file", "a device"])
 def test_a_bomb_gets_its_answer(name: str, tmp_path: Path) -> None:
-    (tmp_path / "compose.yaml").write_text(BOMBS[name])
-    for command in (("config",), ("audit", "-f", "compose.yaml", "--offline")):
+    laid(name, tmp_path)
+    for command in COMMANDS:
         with standing(tmp_path, {"HOME": str(tmp_path), "A": "y" * 5_000}):
             before = time.thread_time()
             code, output, errors = called(*command)
@@ -59,3 +94,20 @@ def test_a_bomb_gets_its_answer(name: str, tmp_path: Path) -> None:
         assert code in (0, 1, 3)
         assert "internal error" not in errors
         assert "Traceback" not in output + errors
+
+
+@pytest.mark.endurance
+@pytest.mark.parametrize("name", [*BOMBS, "a sparse file", "a device"])
+def test_so_it_does_as_a_process_of_its_own(name: str, tmp_path: Path) -> None:
+    laid(name, tmp_path)
+    for command in COMMANDS:
+        with (tmp_path / "said").open("wb") as said:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "auditor", *command], cwd=tmp_path, stdout=said, stderr=said,
+                env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "A": "y" * 5_000},
+            )  # fmt: skip
+            _, status, used = os.wait4(child.pid, 0)
+        assert os.waitstatus_to_exitcode(status) in (0, 1, 3)
+        assert used.ru_maxrss < MOST_KIB
+        assert used.ru_utime + used.ru_stime < KILL
+        assert b"Traceback" not in (tmp_path / "said").read_bytes()
