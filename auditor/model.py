@@ -336,6 +336,7 @@ class Variable:
     default: str | None = None  # for default-secret: the well-known public word, such as `changeme`
     digest: str | None = None  # keyed, of the value; None: nobody gave a key, or the value is not known
     given_by: str | None = None  # for default-secret: the variable of `.env` whose value it is
+    where: str = "environment"  # of what a service tells elsewhere: `command`, `label`, `build argument`
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,6 +407,7 @@ class Definition:
     ports: tuple[Port, ...] = ()
     expose: tuple[int, ...] = ()
     variables: tuple[Variable, ...] = ()
+    told: tuple[Variable, ...] = ()  # secrets that stand outside of `environment`
     references: tuple[Reference, ...] = ()
     networks: tuple[str, ...] = ()
     network_aliases: tuple[str, ...] = ()

@@ -19,7 +19,8 @@ _MOVING = frozenset(
         "unstable",
     }
 )  # fmt: skip
-_DATED = re.compile(r"[0-9]{6,}|[0-9]{4}-[0-9]{2}")
+# A date, or a commit: whoever gave such a tag gives the next image another.
+_DATED = re.compile(r"[0-9]{6,}|[0-9]{4}-[0-9]{2}|(?<![0-9a-f])(?=[a-f]*[0-9])[0-9a-f]{7,40}(?![0-9a-z])")
 
 
 @check(Definition, Severity.WARNING, fix="Name a version in the image's tag, or pin its digest.", needs=("compose",))

@@ -20,6 +20,7 @@ from auditor.compose.places import Faults
 from auditor.compose.ports import exposed, ports
 from auditor.compose.purpose import purpose
 from auditor.compose.references import in_command
+from auditor.compose.told import told
 from auditor.compose.values import boolean, duration, integer, number, size, words
 from auditor.compose.variables import EnvFile, Reader, variables
 from auditor.errors import EvidenceError, TextError
@@ -100,6 +101,7 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
         ports=published,
         expose=open_ports,
         variables=given.variables,
+        told=told(service, faults),
         references=tuple(_references(service, given.references, own, context)),
         networks=networks,
         network_aliases=aliases,

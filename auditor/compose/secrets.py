@@ -49,6 +49,8 @@ DEFAULTS = _set(
     "notsecure passw0rd password password1 password123 pass pass123 postgres postgresql postgrespw qwerty "
     "rabbitmq redis replace-me replace_me replaceme root rootpassword rootpass root123 sa sample secret "
     "secret123 secretkey secret-key supersecret super-secret super-secret-key test test123 testing testpassword "
+    "p@ssw0rd p@ssword pass@word1 passw0rd! password! password1! password123! yourstrong!passw0rd "
+    "yourstrong@passw0rd yourstrong(!)password admin@123 root@123 test@123 "
     "todo toor unsafe user userpassword vault wordpress your-api-key your-password your-secret your-secret-key "
     "your-token your_api_key your_password your_secret your_secret_key your_token yoursecretkey 12345 123456 "
     "1234567 12345678 123456789 1234567890 0000 1234 000000 111111"
@@ -71,6 +73,12 @@ _QUERY = re.compile(
     r"(?i)[?&;](?:password|passwd|pwd|token|api_key|apikey|secret|access_token|sig)=(?P<password>[^&;\s\"']+)"
 )
 _LONGEST = 8 << 10  # characters of a value that are looked at
+# What is a secret whatever it is called: the forms in which well-known services give out their keys.
+_TOKENS = re.compile(
+    r"gh[opsur]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abposr]-[\w-]{10,}|[sr]k_live_[A-Za-z0-9]{16,}"
+    r"|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}|SG\.[\w-]{22}\.[\w-]{43}|hf_[A-Za-z0-9]{30,}|dop_v1_[0-9a-f]{64}"
+    r"|https://hooks\.slack\.com/services/T\w+/B\w+/(?!X+$)\w{20,}|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*"
+)
 
 
 @lru_cache(maxsize=8192)
@@ -141,7 +149,7 @@ def classify(name: str, value: str | None, *, is_address: bool, from_file: bool 
         return "default-secret", default
     if from_file:
         return ("address" if is_address else "reference" if secret else "literal"), None
-    if passwords:
+    if passwords or _TOKENS.fullmatch(own):
         return "secret", None
     if is_address:
         return "address", None

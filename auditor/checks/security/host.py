@@ -18,7 +18,15 @@ from auditor.registry import Problem, check
 from auditor.words import listed
 
 _SOCKETS = frozenset(
-    {"docker.sock", "podman.sock", "containerd.sock", "crio.sock", "cri-dockerd.sock", "buildkitd.sock"}
+    {
+        "docker.sock",
+        "docker.sock.raw",
+        "podman.sock",
+        "containerd.sock",
+        "crio.sock",
+        "cri-dockerd.sock",
+        "buildkitd.sock",
+    }
 )
 _PIPES = frozenset({"docker_engine", "docker_engine_windows"})
 
@@ -55,6 +63,8 @@ def docker_socket_mounted(definition: Definition, snapshot: Snapshot) -> Iterato
 
 def _is_socket(mount: Mount) -> bool:
     source = _host_path(mount)
+    if mount.kind == "bind" and mount.unset:  # `$XDG_RUNTIME_DIR/docker.sock`
+        return posixpath.basename(mount.source or "") in _SOCKETS or posixpath.basename(mount.target) in _SOCKETS
     if source is None:
         return mount.kind == "npipe" and posixpath.basename((mount.source or "").replace("\\", "/")) in _PIPES
     return posixpath.basename(source) in _SOCKETS

@@ -35,6 +35,16 @@ def host_network(definition: Definition, snapshot: Snapshot) -> Iterator[Problem
     if definition.network_mode == "host":
         said = f"`{definition.name}` is on the host's network"
         yield Problem(said, (definition.place("network_mode"),), field="network_mode")
+    for key in definition.external_networks:
+        if _is_the_hosts(key, definition, snapshot):
+            said = f"`{definition.name}` is on the host's network, by the external network `{key}`"
+            yield Problem(said, (definition.place(f"networks.{key}", "networks"),), field="network_mode")
+
+
+def _is_the_hosts(key: str, definition: Definition, snapshot: Snapshot) -> bool:
+    project = snapshot.project(definition.environment)
+    networks = (item for item in (project.resources if project else ()) if item.section == "networks")
+    return any(item.key == key and (item.name or item.key) == "host" for item in networks)
 
 
 @check(

@@ -231,7 +231,8 @@ def root_user(definition: Definition, snapshot: Snapshot) -> Iterator[Problem]:
 
 
 def _is_root(user: str) -> bool:
-    return user.partition(":")[0].strip() in ("root", "0")
+    name = user.partition(":")[0].strip()
+    return name == "root" or (name.isdecimal() and int(name) == 0)
 
 
 @check(

@@ -25,8 +25,9 @@ from auditor.words import listed
 def secret_in_environment(definition: Definition, snapshot: Snapshot) -> Iterator[Problem]:
     """A secret stands in the Compose file, readable for everybody who reads the repository.
 
-    It stays in the history after it is taken out, and `docker inspect` shows it. A plain `${NAME}`, a `*_FILE` and an
-    empty value are none. The auditor keeps the name of a variable and drops its value.
+    It stays in the history after it is taken out, and `docker inspect` shows it. Variables, commands, labels and
+    arguments of a build are looked at. A plain `${NAME}`, a `*_FILE` and an empty value are none. The auditor keeps the
+    name of a variable and drops its value.
 
     Bad:
         compose:
@@ -37,9 +38,9 @@ def secret_in_environment(definition: Definition, snapshot: Snapshot) -> Iterato
           services:
             web: {image: "registry.example/web:1", environment: {API_TOKEN_FILE: /run/secrets/api_token}}
     """
-    for variable in definition.variables:
+    for variable in (*definition.variables, *definition.told):
         if variable.kind == "secret":
-            yield _problem(f"`{variable.name}` of `{definition.name}` holds a secret", variable, definition)
+            yield _problem(f"{_named(variable, definition)} holds a secret", variable, definition)
 
 
 @check(
@@ -62,19 +63,28 @@ def default_secret(definition: Definition, snapshot: Snapshot) -> Iterator[Probl
           services:
             web: {image: "registry.example/web:1", environment: {JWT_SECRET_FILE: /run/secrets/jwt}}
     """
-    for variable in definition.variables:
+    for variable in (*definition.variables, *definition.told):
         if variable.kind == "default-secret":
             word = f" `{variable.default}`" if variable.default else ""
-            said = f"`{variable.name}` of `{definition.name}` is the well-known default{word}"
+            said = f"{_named(variable, definition)} is the well-known default{word}"
             yield _problem(said, variable, definition)
+
+
+def _named(variable: Variable, definition: Definition) -> str:
+    if variable.where == "environment":
+        return f"`{variable.name}` of `{definition.name}`"
+    if variable.where == "command":
+        name = f"`{variable.name}`" if variable.name else "an address"
+        return f"{name} in the command of `{definition.name}`"
+    return f"the {variable.where} `{variable.name}` of `{definition.name}`"
 
 
 def _problem(message: str, variable: Variable, definition: Definition) -> Problem:
     return Problem(
         message,
         (variable.location or _place(definition, variable.name),),
-        key=variable.name,
-        field=f"environment.{variable.name}",
+        key=variable.name if variable.where == "environment" else f"{variable.where} {variable.name}",
+        field=f"{variable.where}.{variable.name}",
         cause=f"secret:{_origin(variable, definition)}",
     )
 
