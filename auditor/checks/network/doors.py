@@ -36,6 +36,7 @@ def _address(host: str) -> str | None:
 
 
 def on_loopback(port: Port) -> bool:
+    """Whether only the host itself reaches a port."""
     host = host_of(port) or ""
     return host.startswith("127.") or host == "::1"
 
@@ -55,6 +56,7 @@ def span_of(port: Port) -> range | None:
 
 
 def at(place: Location) -> tuple[str, int | None]:
+    """A place as `Evidence` takes it."""
     return place.path, place.line
 
 
@@ -114,5 +116,6 @@ def shown(door: Door) -> str:
 
 
 def where(door: Door) -> str:
+    """On which addresses a door stands open, in words."""
     host = door.ports[0].host_ip
     return "on all interfaces" if host in ANYWHERE else f"on {host}"

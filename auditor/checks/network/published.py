@@ -89,6 +89,9 @@ def database_port_published(definition: Definition, snapshot: Snapshot) -> Itera
             yield _published(definition, door, message)
 
 
+_ENGINE_PORT = 2375  # Docker's, in clear and for everybody
+
+
 @check(
     Definition,
     Severity.WARNING,
@@ -110,10 +113,11 @@ def admin_port_published(definition: Definition, snapshot: Snapshot) -> Iterator
             gateway: {image: "kong:3.9.1", ports: ["8000:8000", "127.0.0.1:8001:8001"]}
     """
     component = snapshot.component_of(definition)
-    if component is None:
-        return
-    listens = {*component.admin_ports, *(component.ports if component.kind == "admin" else ())}
+    title = component.title if component else "an engine's API without TLS"
+    listens = {_ENGINE_PORT}
+    if component is not None:
+        listens = {*component.admin_ports, *(component.ports if component.kind == "admin" else ())}
     for door in (narrowed(door, listens) for door in doors(definition)):
         if door.ports:
-            what = f"the administration of `{definition.name}` ({component.title})"
+            what = f"the administration of `{definition.name}` ({title})"
             yield _published(definition, door, f"{what} is published as {shown(door)} {where(door)}")

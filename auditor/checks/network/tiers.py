@@ -20,6 +20,7 @@ from auditor.registry import Problem, check
 
 
 def tier_of(definition: Definition, snapshot: Snapshot) -> Tier | None:
+    """The tier that the catalogue gives a Compose service, as the policy describes it."""
     entry = snapshot.entry(definition.environment, definition.name)
     if entry is None or entry.tier is None or snapshot.catalogue is None:
         return None
