@@ -31,6 +31,7 @@ from auditor.yamlfile import Mapping, Sequence, Value
 # Searched for, not matched whole: Compose's own pattern has no anchors either.
 _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _WHOLE = frozenset(("command", "entrypoint", "healthcheck.test"))  # lists that are one value
+_CONTAINERS = (Mapping, Sequence)  # asked of each value, and a union would be made anew each time
 _DEEPEST_LINE = 4  # keys of a dotted field
 
 
@@ -522,7 +523,7 @@ def _lines(service: Mapping, environment: Mapping, faults: Faults) -> dict[str, 
             for key, item in value.items():
                 inner = f"{path}.{key}"
                 lines[inner] = at(value.lines[key])
-                if isinstance(item, Mapping | Sequence):
+                if isinstance(item, _CONTAINERS):
                     todo.append((inner, item, depth + 1))
         elif isinstance(value, Sequence) and path not in _WHOLE:
             for index, item in enumerate(value):

@@ -190,7 +190,11 @@ class Interpolation:
             if kind is str:
                 if "$" in value:  # type: ignore[operator]
                     container[key] = self._text(value, lines[key])  # type: ignore[arg-type]
-            elif kind is Mapping or kind is Sequence or kind is Tagged:
+            elif kind is Mapping or kind is Sequence:
+                if id(value) not in self.seen:
+                    self.seen.add(id(value))
+                    todo.append(value)  # type: ignore[arg-type]
+            elif kind is Tagged:
                 container[key] = self._other(value, lines[key], todo)
 
     def _sequence(self, container: Sequence, todo: list[Mapping | Sequence]) -> None:
@@ -203,7 +207,11 @@ class Interpolation:
             if kind is str:
                 if "$" in value:  # type: ignore[operator]
                     container[index] = self._text(value, container.lines[index])  # type: ignore[arg-type]
-            elif kind is Mapping or kind is Sequence or kind is Tagged:
+            elif kind is Mapping or kind is Sequence:
+                if id(value) not in self.seen:
+                    self.seen.add(id(value))
+                    todo.append(value)  # type: ignore[arg-type]
+            elif kind is Tagged:
                 container[index] = self._other(value, container.lines[index], todo)
 
     def _other(self, value: Value, position: int, todo: list[Mapping | Sequence]) -> Value:

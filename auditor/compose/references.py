@@ -17,6 +17,7 @@ _LONGEST = 8 << 10  # characters of a value that are looked at
 _MOST = 100  # addresses of one value
 
 _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{0,30})://([^\s\"'/?#;<>{}|\\^`]*)([^\s\"',;]*)")
+_SIGNS = re.compile(r"[:=(]")  # without one of them only a bare host's name is an address
 _NEXT_URL = re.compile(r",(?=[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)")
 _GO_DSN = re.compile(r"@tcp\(([^()\s]*)\)")
 _KEY_VALUE = re.compile(
@@ -83,7 +84,7 @@ def addresses(
     if not value or len(value) > _LONGEST:
         return ()
     own, host, address = _hints(name)
-    if own:
+    if own or not ((host and not flag) or _SIGNS.search(value)):
         return ()
     found = list(_in_text(value))
     if not found and "://" not in value and "=" not in value:

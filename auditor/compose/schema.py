@@ -119,7 +119,8 @@ class Schema:
 def _bare(value: Value) -> Value:
     """A value of nothing but what the validator reads: no kinds of text, no infinity. Shared as far as it is so."""
     if isinstance(value, Mapping):
-        changed = {key: bare for key, item in value.items() if (bare := _bare(item)) is not item}
+        asked = ((key, item) for key, item in value.items() if item.__class__ is not str)
+        changed = {key: bare for key, item in asked if (bare := _bare(item)) is not item}
         return Mapping({**value, **changed}) if changed else value
     if isinstance(value, Sequence):
         items = [_bare(item) for item in value]

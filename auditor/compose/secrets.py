@@ -109,6 +109,8 @@ def known_default(value: str) -> str | None:
 
 def _pair_password(name: str, value: str) -> list[str]:
     """The password of a variable that holds a user and a password in one, such as `NEO4J_AUTH`."""
+    if ":" not in value and "/" not in value:
+        return []
     if re.split(r"[^A-Z0-9]+", name.upper())[-1] not in _AUTH:
         return []
     match = _PAIR.fullmatch(value)
