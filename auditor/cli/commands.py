@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "snapshot": ("audit", "Save all evidence of this moment, to audit it later or elsewhere."),
     "init": ("init", "Write a first catalogue and a baseline from Compose files."),
     "build": ("build", "Generate files for other programs from the catalogue."),
+    "services": ("services", "Look at services one by one, and start, stop or restart them."),
     "serve": ("serve", "Audit again and again, and serve the status page, API and metrics."),
     "demo": ("demo", "Audit a packaged example system and show its page."),
 }

@@ -17,7 +17,8 @@ SETTINGS_FILE = "auditor.yaml"
 _RENAMED = {"environment": "environments", "file": "compose_files", "allow_path": "allow_paths", "env": "admit"}
 
 
-def _commas(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+def commas(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of an option that repeats and takes commas."""
     return tuple(word for value in values for item in value.split(",") if (word := item.strip()))
 
 
@@ -36,9 +37,9 @@ _EVIDENCE = (
 )
 _JUDGEMENT = (
     click.option(
-        "--select", metavar="ID,...", multiple=True, callback=_commas, help="Checks or profiles to run (see `checks`)."
+        "--select", metavar="ID,...", multiple=True, callback=commas, help="Checks or profiles to run (see `checks`)."
     ),
-    click.option("--ignore", metavar="ID,...", multiple=True, callback=_commas, help="Checks to leave out."),
+    click.option("--ignore", metavar="ID,...", multiple=True, callback=commas, help="Checks to leave out."),
 )
 _TALK = (
     click.option("-q", "--quiet", is_flag=True, help="No progress."),
