@@ -244,6 +244,27 @@ def _with_live(
     return _with_probes(snapshot, judged, settings, say)
 
 
+def refresh(snapshot: Snapshot, settings: Settings) -> Snapshot:
+    """The snapshot with what its engines show now; what was read from files, and all else, stays as it was."""
+    judged = [spec for spec in specs(snapshot.catalogue) if spec.name in snapshot.environments]
+    wanted = live.asks(judged, docker=settings.docker, prometheus=None, alertmanager=None, processes={})
+    wanted = [ask for ask in wanted if ask.name.partition(":")[0] == "docker"]
+    if settings.offline or not wanted:
+        return snapshot
+    found = live.gather_live(wanted, ())
+    others = tuple(state for state in snapshot.sources if state.name.partition(":")[0] != "docker")
+    return replace(
+        snapshot,
+        taken_at=datetime.now(UTC),
+        containers=tuple(found.containers),
+        usages=tuple(found.usages),
+        hosts=tuple(found.hosts),
+        images=tuple(found.images),
+        swarm_services=tuple(found.swarm_services),
+        sources=(*others, *found.sources),
+    )
+
+
 def _with_probes(snapshot: Snapshot, judged: Sequence[EnvironmentSpec], settings: Settings, say: Progress) -> Snapshot:
     declared = [spec for spec in judged if any(entry.probes for entry in snapshot.entries(spec.name))]
     states = [SourceState("probes", "not_asked", environment=spec.name) for spec in judged if spec not in declared]

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "init": ("init", "Write a first catalogue and a baseline from Compose files."),
     "build": ("build", "Generate files for other programs from the catalogue."),
     "services": ("services", "Look at services one by one, and start, stop or restart them."),
+    "top": ("top", "Watch all services live: health, state, memory, CPU, gaps, restarts."),
     "serve": ("serve", "Audit again and again, and serve the status page, API and metrics."),
     "demo": ("demo", "Audit a packaged example system and show its page."),
 }

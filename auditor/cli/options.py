@@ -17,6 +17,20 @@ SETTINGS_FILE = "auditor.yaml"
 _RENAMED = {"environment": "environments", "file": "compose_files", "allow_path": "allow_paths", "env": "admit"}
 
 
+class Duration(click.ParamType[float]):
+    """Seconds from a text such as `60s` or `5m`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from auditor.settings import duration
+
+        try:
+            return duration(str(value))
+        except ValueError:
+            self.fail(f"`{value}` is not a duration such as `60s` or `5m`", param, ctx)
+
+
 def commas(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """The words of an option that repeats and takes commas."""
     return tuple(word for value in values for item in value.split(",") if (word := item.strip()))

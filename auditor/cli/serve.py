@@ -12,20 +12,6 @@ if TYPE_CHECKING:
     from auditor.settings import Settings
 
 
-class _Duration(click.ParamType[float]):
-    """Seconds from a text such as `60s` or `5m`."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from auditor.settings import duration
-
-        try:
-            return duration(str(value))
-        except ValueError:
-            self.fail(f"`{value}` is not a duration such as `60s` or `5m`", param, ctx)
-
-
 @click.command(
     epilog="""\b
 Examples:
@@ -37,7 +23,7 @@ Examples:
 @options.judgement
 @click.option("--host", metavar="ADDRESS", help="Address to listen on; default 127.0.0.1.")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="NUMBER", help="Port to listen on; default 8642.")
-@click.option("--interval", type=_Duration(), metavar="DURATION", help="Time between two scans; default 60s.")
+@click.option("--interval", type=options.Duration(), metavar="DURATION", help="Time between two scans; default 60s.")
 @click.option("--database", metavar="URL", help="Where history is kept; default: SQLite in the state directory.")
 @click.option("--insecure-no-auth", is_flag=True, help="Let everybody who reaches another address in.")
 @options.talk

@@ -50,7 +50,7 @@ def _looking(command: F) -> F:
 @_looking
 def list_(**flags: Any) -> int:
     """List the services and whose they are."""
-    return _show("list", flags)
+    return show("list", flags)
 
 
 @services.command(epilog="\b\nExample:\n  auditor services status --docker env --status unhealthy,degraded")
@@ -60,14 +60,14 @@ def status(**flags: Any) -> int:
 
     Its verdict, containers, gaps (findings of warning or above), restarts, memory and processors.
     """
-    return _show("status", flags)
+    return show("status", flags)
 
 
 @services.command(epilog="\b\nExample:\n  auditor services health --docker env db")
 @_looking
 def health(**flags: Any) -> int:
     """Show each verdict and what it stands on."""
-    return _show("health", flags)
+    return show("health", flags)
 
 
 @services.command(epilog="\b\nExample:\n  auditor services resources --docker env --category core")
@@ -77,16 +77,17 @@ def resources(**flags: Any) -> int:
 
     Memory, processors (they need two samples), processes, network and block traffic.
     """
-    return _show("resources", flags)
+    return show("resources", flags)
 
 
-def _show(kind: str, flags: dict[str, Any]) -> int:
+def show(kind: str, flags: dict[str, Any]) -> int:
+    """Look once, and print one of the tables."""
     from auditor.cli.audit import explain_incomplete
     from exporters.services import lines, named
 
-    name, form, target = flags.pop("name"), flags.pop("form"), flags.pop("target")
-    wanted = {field: flags.pop(field) for field in ("category", "tier", "owner")}
-    wanted["status"] = flags.pop("verdicts")
+    name, form, target = flags.pop("name", None), flags.pop("form", "table"), flags.pop("target", None)
+    wanted = {field: flags.pop(field, ()) for field in ("category", "tier", "owner")}
+    wanted["status"] = flags.pop("verdicts", ())
     report = _scanned(flags)
     found = lines(report, **wanted)
     if name:
