@@ -52,18 +52,23 @@ class Ask:
 
 
 class Engines:
-    """The readers of engines, one an address; whoever looks again and again keeps them: they know what changed."""
+    """The readers of engines, one an address; whoever looks again and again keeps them: they know what changed.
 
-    def __init__(self) -> None:
+    statistics: seconds between two samples of what containers use; None: as the reader has it.
+    """
+
+    def __init__(self, statistics: float | None = None) -> None:
         self._readers: dict[str, Reader] = {}
+        self._statistics = statistics
 
     def at(self, address: str, digest: Digester | None = None) -> Reader:
         """The reader of the engine at `address`; what it keeps has digests of one key."""
-        from auditor.sources.docker import Reader
+        from auditor.sources.docker.read import STATISTICS, Reader
 
+        every = STATISTICS if self._statistics is None else self._statistics
         found = self._readers.get(address)
         if found is None or found.digest != digest:
-            found = self._readers[address] = Reader(address, digest=digest)
+            found = self._readers[address] = Reader(address, digest=digest, statistics=every)
         return found
 
 

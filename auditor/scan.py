@@ -244,13 +244,22 @@ def _with_live(
     return _with_probes(snapshot, judged, settings, say)
 
 
-def refresh(snapshot: Snapshot, settings: Settings) -> Snapshot:
+def refresh(snapshot: Snapshot, settings: Settings, engines: live.Engines) -> Snapshot:
     """The snapshot with what its engines show now; what was read from files, and all else, stays as it was."""
     judged = [spec for spec in specs(snapshot.catalogue) if spec.name in snapshot.environments]
-    wanted = live.asks(judged, docker=settings.docker, prometheus=None, alertmanager=None, processes={})
-    wanted = [ask for ask in wanted if ask.name.partition(":")[0] == "docker"]
-    if settings.offline or not wanted:
+    asked = [spec for spec in judged if settings.docker or spec.docker]
+    if settings.offline or not asked:
         return snapshot
+    wanted = live.asks(
+        asked,
+        docker=settings.docker,
+        prometheus=None,
+        alertmanager=None,
+        processes={},
+        engines=engines,
+        digest=digester(os.environ, lasting=True),
+    )
+    wanted = [ask for ask in wanted if ask.name.partition(":")[0] == "docker"]
     found = live.gather_live(wanted, ())
     others = tuple(state for state in snapshot.sources if state.name.partition(":")[0] != "docker")
     return replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -88,7 +89,7 @@ def show(kind: str, flags: dict[str, Any]) -> int:
     name, form, target = flags.pop("name", None), flags.pop("form", "table"), flags.pop("target", None)
     wanted = {field: flags.pop(field, ()) for field in ("category", "tier", "owner")}
     wanted["status"] = flags.pop("verdicts", ())
-    report = _scanned(flags)
+    report = _looked(kind, flags)
     found = lines(report, **wanted)
     if name:
         every = named(lines(report), name)  # also where a filter leaves nothing of it
@@ -97,14 +98,23 @@ def show(kind: str, flags: dict[str, Any]) -> int:
     return explain_incomplete(report)
 
 
-def _scanned(flags: dict[str, Any]) -> Report:
+_BETWEEN = 1.0  # seconds between two samples: processors are known from the second on
+
+
+def _looked(kind: str, flags: dict[str, Any]) -> Report:
     from auditor import scan
+    from auditor.live import Engines
 
     flags.pop("verbose")
     quiet = flags.pop("quiet")
     settings = options.settings(flags)
+    engines = Engines(statistics=_BETWEEN)
     with output.progress(quiet=quiet) as tell:
-        return scan.scan(settings, progress=tell)
+        snapshot = scan.gather(settings, tell, engines)
+        if kind == "resources" and snapshot.usages:
+            time.sleep(_BETWEEN)
+            snapshot = scan.refresh(snapshot, settings, engines)
+        return scan.judge(snapshot, settings)
 
 
 def _rendered(kind: str, report: Report, found: list[Line], form: str, target: str | None) -> str:

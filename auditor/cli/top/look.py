@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from auditor import scan
 from auditor.errors import AuditorError
 from auditor.inventory import Snapshot
+from auditor.live import Engines
 from auditor.model import Report
 from auditor.settings import Settings
 
@@ -33,6 +34,7 @@ class Looker:
         self._audit_every = audit_every
         self._changed = changed
         self._snapshot: Snapshot | None = None
+        self._engines = Engines(statistics=every)
         self._ending = threading.Event()
         self.seen = Seen()
 
@@ -56,9 +58,9 @@ class Looker:
         snapshot, audited = self._snapshot, self.seen.audited
         try:
             if snapshot is None or began - audited >= self._audit_every:
-                snapshot, audited = scan.gather(self._settings), began
+                snapshot, audited = scan.gather(self._settings, engines=self._engines), began
             else:
-                snapshot = scan.refresh(snapshot, self._settings)
+                snapshot = scan.refresh(snapshot, self._settings, self._engines)
             report = scan.judge(snapshot, self._settings)
         except AuditorError as error:
             said = f"{error.what} ({error.where})" if error.where else error.what
