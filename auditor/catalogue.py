@@ -316,6 +316,10 @@ ENVIRONMENT_KEYS = {
         ),
         "the Grafana that charts it",
     ),
+    "lifecycle": Key(
+        choice((Lifecycle.DAEMON, Lifecycle.PROCESS), Lifecycle),
+        "how its services live unless they say otherwise; with `process` nothing is composed unless `compose` is given",
+    ),
     "loki": Key(record({"url": Key(URL, "where it answers", required=True)}), "the Loki that keeps its logs"),
 }
 RUNG_NAMES = listing(choice(RUNGS))
@@ -529,6 +533,7 @@ def _environment(name: str, item: Record) -> EnvironmentSpec:
         grafana_url=grafana.get("url"),
         grafana_token_env=grafana.get("token_env"),
         loki_url=loki.get("url"),
+        lifecycle=item.get("lifecycle"),
     )
 
 

@@ -101,6 +101,10 @@ def gather_files(request: Request) -> FileFacts:
 
 def _compose(request: Request, spec: EnvironmentSpec, facts: FileFacts) -> Project:
     files = request.files if spec.name in request.judged else None
+    if spec.lifecycle is Lifecycle.PROCESS and not spec.compose and files is None:
+        facts.sources.append(SourceState("compose", "ok", "its services are host processes", spec.name))
+        facts.projects.append(Project(spec.name, None, ()))
+        return facts.projects[-1]
     project, composition = compose.compose(
         spec,
         request.tree,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TypeAlias, TypeVar
@@ -211,10 +211,22 @@ class Snapshot:
         return {component.key: component for component in self.components}
 
     def entries(self, environment: str) -> tuple[Entry, ...]:
-        """What the catalogue declares for an environment."""
-        if self.catalogue is None:
-            return ()
-        return tuple(e for e in self.catalogue.entries if e.environments is None or environment in e.environments)
+        """What the catalogue declares for an environment, each entry as it lives there."""
+        if environment not in self._entries:
+            self._entries[environment] = tuple(self._entries_of(environment))
+        return self._entries[environment]
+
+    @cached_property
+    def _entries(self) -> dict[str, tuple[Entry, ...]]:
+        return {}
+
+    def _entries_of(self, environment: str) -> Iterator[Entry]:
+        spec = self._specs.get(environment)
+        for entry in self.catalogue.entries if self.catalogue else ():
+            if entry.environments is not None and environment not in entry.environments:
+                continue
+            open_to = entry.lifecycle is Lifecycle.DAEMON and "lifecycle" not in entry.lines
+            yield replace(entry, lifecycle=spec.lifecycle) if spec and spec.lifecycle and open_to else entry
 
     @cached_property
     def _specs(self) -> Mapping[str, EnvironmentSpec]:

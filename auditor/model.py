@@ -202,6 +202,7 @@ class EnvironmentSpec:
     grafana_url: str | None = None
     grafana_token_env: str | None = None
     loki_url: str | None = None
+    lifecycle: Lifecycle | None = None  # how its services live unless they say otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -656,6 +657,7 @@ class ProbeResult:
     duration: float | None = None  # seconds
     taken_at: datetime | None = None
     slow: bool = False  # it answered rightly, but later than `expect.max_latency`
+    reported: Mapping[str, str | int | float | bool] = field(default_factory=dict)  # `service`, `version`, figures
 
 
 @dataclass(frozen=True, slots=True)

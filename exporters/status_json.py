@@ -53,7 +53,7 @@ def document(
             (status, str(item.verdict)),
         )
         if all(not allowed or value in allowed for allowed, value in wanted):
-            body = _service(item, gaps.get(item.name, 0))
+            body = _service(item, gaps.get(item.name, 0), _reported(report, item))
             kept = {name: value for name, value in body.items() if not fields or name in fields}
             listed.setdefault(item.category or UNCATEGORIZED, {})[item.name] = kept
     return {
@@ -91,7 +91,16 @@ def _gaps(report: Report, environment: str | None) -> dict[str, int]:
     return found
 
 
-def _service(item: ServiceReport, gaps: int) -> dict[str, Any]:
+def _reported(report: Report, item: ServiceReport) -> dict[str, Any]:
+    """What the service's own answers say of it; where two speak of the same, the first."""
+    said: dict[str, Any] = {}
+    for probe in report.probes:
+        if (probe.environment, probe.service) == (item.environment, item.name):
+            said = {**probe.reported, **said}
+    return said
+
+
+def _service(item: ServiceReport, gaps: int, reported: dict[str, Any]) -> dict[str, Any]:
     return {
         "status": str(item.verdict),
         "health": item.health,
@@ -102,5 +111,5 @@ def _service(item: ServiceReport, gaps: int) -> dict[str, Any]:
         "last_check": timestamp(item.last_check),
         "coverage": ratio(item.coverage),
         "gaps": gaps,
-        "reported": {},
+        "reported": reported,
     }

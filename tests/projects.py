@@ -30,6 +30,7 @@ from auditor.catalogue import parse_catalogue
 from auditor.gather import Request, gather_files
 from auditor.inventory import Snapshot, WaiverUse
 from auditor.model import (
+    Address,
     Catalogue,
     Component,
     Container,
@@ -44,6 +45,7 @@ from auditor.model import (
     Project,
     Report,
     SourceState,
+    Variable,
     Usage,
 )
 from auditor.policy import Policy
@@ -181,9 +183,7 @@ def _alive(snapshot: Snapshot, planes: Planes) -> Snapshot:
     return replace(
         snapshot,
         containers=tuple(_container(snapshot, environment, dict(item)) for item in planes.get("containers", ())),
-        listeners=tuple(
-            Listener(**{"environment": environment, "address": "::"} | x) for x in _of(planes, "listeners")
-        ),
+        listeners=tuple(_listener(environment, x) for x in _of(planes, "listeners")),
         probes=tuple(
             ProbeResult(**{"environment": environment, "kind": "http", "target": f"http://{x['service']}"} | x)
             for x in _of(planes, "probes")
@@ -203,6 +203,14 @@ def _peak(snapshot: Snapshot, environment: str, fields: dict[str, Any]) -> Peak:
 
 def _of(planes: Planes, plane: str) -> list[dict[str, Any]]:
     return [dict(item) for item in planes.get(plane, ())]
+
+
+def _listener(environment: str, fields: dict[str, Any]) -> Listener:
+    fields = {"environment": environment, "address": "::"} | fields
+    if "variables" in fields:
+        fields["variables"] = tuple(Variable(**item) for item in fields["variables"])
+    fields["addresses"] = {name: Address(**item) for name, item in fields.get("addresses", {}).items()}
+    return Listener(**fields | {"parents": tuple(fields.get("parents", ()))})
 
 
 def _container(snapshot: Snapshot, environment: str, fields: dict[str, Any]) -> Container:

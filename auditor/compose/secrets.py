@@ -62,6 +62,7 @@ _PLACEHOLDERS = re.compile(
     r"|(?P<blank>x{3,}|\*{3,}|\.{3,})",
     re.IGNORECASE,
 )
+_UNFINISHED = re.compile(r"[a-z0-9_ -]+[-_ ](?P<word>change|replace)[-_ ]?(?:this|me|it)", re.IGNORECASE)
 
 _USERINFO = re.compile(
     r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}://(?P<user>[^:@/?#\s\"']*):(?P<password>[^\s\"']*?)@(?=[^@\s\"']*(?:$|[\s\"',]))"
@@ -104,6 +105,8 @@ def known_default(value: str) -> str | None:
     if word in DEFAULTS:
         return word
     match = _PLACEHOLDERS.fullmatch(word)
+    if match is None and (match := _UNFINISHED.fullmatch(word)):
+        return f"...-{word[match.start('word') :]}"
     return f"{word[:3] if match['blank'] else match[match.lastgroup or 0]}-..." if match else None
 
 

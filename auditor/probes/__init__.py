@@ -92,4 +92,5 @@ def _result(request: ProbeRequest, answer: Answer, taken_at: datetime, duration:
         duration=None if answer.outcome == "unknown" else duration,
         taken_at=taken_at,
         slow=slow,
+        reported=answer.reported,
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from auditor.causes import causes
+from auditor.probes.reported import Reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Answer:
 
     outcome: str
     reason: str | None = None
+    reported: Reported = field(default_factory=dict)  # what an HTTP answer says of its service
 
 
 _NETWORK: Mapping[int, Answer] = {

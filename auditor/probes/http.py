@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import httpx
 
 from auditor.probes.address import Unreachable
 from auditor.probes.answer import Answer, network_failure
 from auditor.probes.plan import ProbeRequest
+from auditor.probes.reported import Reported, reported
 from auditor.probes.wire import Call, Reply, exchange
 from auditor.sources.hostile import printable
 
@@ -29,10 +31,11 @@ async def ask(request: ProbeRequest, environ: Mapping[str, str]) -> Answer:
         timeout=request.timeout,
     )
     try:
-        answer = _judged(request, call, await exchange(call))
+        reply = await exchange(call)
+        answer = replace(_judged(request, call, reply), reported=_said_of_itself(reply, secrets.values()))
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         answer = _broken(error)
-    return Answer(answer.outcome, _without(answer.reason, secrets.values()))
+    return replace(answer, reason=_without(answer.reason, secrets.values()))
 
 
 def _secrets(request: ProbeRequest, environ: Mapping[str, str]) -> dict[str, str]:
@@ -46,6 +49,14 @@ def _secrets(request: ProbeRequest, environ: Mapping[str, str]) -> dict[str, str
             raise Unreachable(f"the environment variable `{variable}` holds no valid header value")
         values[header] = value
     return values
+
+
+def _said_of_itself(reply: Reply, secrets: Iterable[str]) -> Reported:
+    """What the whole answer says of its service; nothing that was sent to it as a secret."""
+    if not reply.whole or reply.packed:
+        return {}
+    found = reported(reply.body)
+    return {key: value for key, value in found.items() if not any(secret in str(value) for secret in secrets if secret)}
 
 
 # --- judging ---------------------------------------------------------------------------------------------------

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditor.inventory import Snapshot
+from auditor.inventory import Service, Snapshot
+from auditor.listening import called
 from auditor.model import (
     Definition,
+    Evidence,
+    Listener,
     Location,
     Project,
     Severity,
@@ -44,15 +47,16 @@ def secret_in_environment(definition: Definition, snapshot: Snapshot) -> Iterato
 
 
 @check(
-    Definition,
+    Service,
     Severity.CRITICAL,
     fix="Generate a secret for each installation, give it as a file below `secrets:`, and let no default stand in.",
-    needs=("compose",),
+    either=("compose", "processes"),
 )
-def default_secret(definition: Definition, snapshot: Snapshot) -> Iterator[Problem]:
+def default_secret(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     """A secret is a word that everybody knows.
 
-    Defaults such as `changeme` stand in public examples and are what is tried first.
+    Defaults such as `changeme` stand in public examples and are what is tried first. Of a declared host process its own
+    environment is read.
 
     Bad:
         compose:
@@ -63,11 +67,31 @@ def default_secret(definition: Definition, snapshot: Snapshot) -> Iterator[Probl
           services:
             web: {image: "registry.example/web:1", environment: {JWT_SECRET_FILE: /run/secrets/jwt}}
     """
-    for variable in (*definition.variables, *definition.told):
+    definition = service.composed
+    for variable in (*definition.variables, *definition.told) if definition else ():
+        if definition and variable.kind == "default-secret":
+            yield _problem(_known(variable, _named(variable, definition)), variable, definition)
+    for listener in snapshot.holders_of(service).own:
+        yield from _of_process(listener, service)
+
+
+def _known(variable: Variable, name: str) -> str:
+    word = f" `{variable.default}`" if variable.default else ""
+    return f"{name} is the well-known default{word}"
+
+
+def _of_process(listener: Listener, service: Service) -> Iterator[Problem]:
+    for variable in listener.variables or ():
         if variable.kind == "default-secret":
-            word = f" `{variable.default}`" if variable.default else ""
-            said = f"{_named(variable, definition)} is the well-known default{word}"
-            yield _problem(said, variable, definition)
+            yield Problem(
+                _known(variable, f"`{variable.name}` of `{service.name}`"),
+                (service.location,) if service.location else (),
+                (Evidence("processes", f"{called(listener)} was started with it"),),
+                key=variable.name,
+                field=f"environment.{variable.name}",
+                cause=f"secret:{service.name}:{variable.name}",
+                fix="Generate a secret for each installation, and start the process with it.",
+            )
 
 
 def _named(variable: Variable, definition: Definition) -> str:
