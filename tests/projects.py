@@ -45,8 +45,8 @@ from auditor.model import (
     Project,
     Report,
     SourceState,
-    Variable,
     Usage,
+    Variable,
 )
 from auditor.policy import Policy
 from auditor.sources import compose_schema, knowledge

@@ -1,0 +1,1 @@
+"""Does what runs work, and would anybody ask?"""
