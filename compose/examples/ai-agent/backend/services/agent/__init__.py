@@ -1,0 +1,1 @@
+"""Answers users' requests."""

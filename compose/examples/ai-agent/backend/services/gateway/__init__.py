@@ -1,0 +1,1 @@
+"""The door: passes requests on to the service that they are for."""
