@@ -128,7 +128,7 @@ def asks(
         local = any(address == "env" or address.startswith("unix:") for address in addresses)
         if local or spec.name in processes:
             ports = processes.get(spec.name, ())
-            wanted.append(Ask("processes", spec.name, f"processes {sorted(ports)}", _processes(ports)))
+            wanted.append(Ask("processes", spec.name, f"processes {sorted(ports)}", _processes(ports, digest)))
         if url := prometheus or spec.prometheus_url:
             wanted.append(Ask("prometheus-api", spec.name, f"prometheus {url}", _prometheus(url)))
         if url := alertmanager or spec.alertmanager_url:
@@ -144,11 +144,11 @@ def _docker(address: str, engines: Engines, digest: Digester | None) -> Callable
     return read
 
 
-def _processes(ports: Collection[int]) -> Callable[[str], Sequence[Listener]]:
+def _processes(ports: Collection[int], digest: Digester | None) -> Callable[[str], Sequence[Listener]]:
     def read(environment: str) -> Sequence[Listener]:
         from auditor.sources.processes import read_listeners
 
-        return read_listeners(environment, ports)
+        return read_listeners(environment, ports, digester=digest)
 
     return read
 

@@ -244,7 +244,7 @@ def missing_from_list(document: Document, snapshot: Snapshot) -> Iterator[Proble
     named = {name for group in document.lists for item in group.items if (name := snapshot.meant(environment, item))}
     wanted = [s for s in snapshot.services if s.environment == environment and _belongs_in_list(s, snapshot)]
     if all(_of_ports(group) for group in document.lists):
-        wanted = [service for service in wanted if _has_ports(service)]
+        wanted = [service for service in wanted if _reached_by_port(service)]
     listed = [service for service in wanted if service.name in named]
     if len(listed) < 2 or 2 * len(listed) < len(wanted):
         return
@@ -268,7 +268,7 @@ def _belongs_in_list(service: Service, snapshot: Snapshot) -> bool:
     return service.entry is not None or (service.definition is not None and service.definition.active)
 
 
-def _has_ports(service: Service) -> bool:
+def _reached_by_port(service: Service) -> bool:
     """Whether others reach it at a port of the host."""
     if service.lifecycle is Lifecycle.PROCESS:
         return bool(service.entry and service.entry.ports)
