@@ -15,6 +15,7 @@ from auditor.compose.schema import Schema
 from auditor.digest import Digester
 from auditor.errors import AuditorError
 from auditor.model import (
+    AlertmanagerConfig,
     Catalogue,
     Component,
     ComponentConfig,
@@ -36,6 +37,7 @@ from auditor.words import normal
 
 NO_CATALOGUE = "default"  # the environment's name where no catalogue names one
 PROMETHEUS_FILE = "/etc/prometheus/prometheus.yml"
+ALERTMANAGER_FILES = ("/etc/alertmanager/alertmanager.yml", "/etc/alertmanager/config.yml")
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class FileFacts:
 
     projects: list[Project] = field(default_factory=list)
     prometheus: list[PrometheusConfig] = field(default_factory=list)
+    alertmanager_configs: list[AlertmanagerConfig] = field(default_factory=list)
     documents: list[Document] = field(default_factory=list)
     implementations: list[Implementation] = field(default_factory=list)
     component_configs: list[ComponentConfig] = field(default_factory=list)
@@ -90,6 +93,7 @@ def gather_files(request: Request) -> FileFacts:
     for spec in specs(request.catalogue):
         project = _compose(request, spec, facts)
         _prometheus(request, spec, project, facts)
+        _alertmanager(request, spec, project, facts)
     _documents(request, facts)
     _code(request, facts)
     _tree(request, facts)
@@ -157,8 +161,8 @@ def _sets_variables(path: str) -> bool:
 
 
 def _prometheus(request: Request, spec: EnvironmentSpec, project: Project, facts: FileFacts) -> None:
-    server = _server(request, project)
-    path = _configuration(request, spec, server)
+    server = _server(request, project, "prometheus")
+    path = _configuration(request, spec.prometheus_config, server, (PROMETHEUS_FILE,))
     if path is None:
         facts.sources.append(SourceState("prometheus", "not_asked", environment=spec.name))
         return
@@ -176,20 +180,52 @@ def _prometheus(request: Request, spec: EnvironmentSpec, project: Project, facts
     facts.sources.append(SourceState("prometheus", "ok", f"{counted(len(config.jobs), 'job')} in {path}", spec.name))
 
 
-def _server(request: Request, project: Project) -> Definition | None:
+def _alertmanager(request: Request, spec: EnvironmentSpec, project: Project, facts: FileFacts) -> None:
+    server = _server(request, project, "alertmanager")
+    path = _configuration(request, spec.alertmanager_config, server, ALERTMANAGER_FILES)
+    name = "alertmanager-config"
+    if path is None:
+        facts.sources.append(SourceState(name, "not_asked", environment=spec.name))
+        return
+    from auditor.sources.alertmanager_config import parse_alertmanager_config
+
+    try:
+        config = parse_alertmanager_config(request.tree, path, spec.name)
+    except AuditorError as error:
+        facts.sources.append(SourceState(name, "failed", _said(error), spec.name))
+        return
+    facts.alertmanager_configs.append(config)
+    said = f"{counted(len(config.receivers), 'receiver')} in {path}"
+    facts.sources.append(SourceState(name, "ok", said, spec.name))
+
+
+def _server(request: Request, project: Project, key: str) -> Definition | None:
+    """The composed service that is the component `key`."""
     for definition in project.definitions:
         known = knowledge.by_image(request.components, definition.image) if definition.image else None
-        if known and known.key == "prometheus":
+        if known and known.key == key:
             return definition
     return None
 
 
-def _configuration(request: Request, spec: EnvironmentSpec, server: Definition | None) -> str | None:
-    """The configuration that the catalogue names, else the one that the composed Prometheus mounts."""
-    if spec.prometheus_config:
-        return posixpath.normpath(posixpath.join(request.directory, spec.prometheus_config))
-    mounted = resolve_mount(server, PROMETHEUS_FILE) if server else None
-    return mounted if mounted and request.tree.exists(mounted) else None
+def _configuration(
+    request: Request, named: str | None, server: Definition | None, usual: tuple[str, ...]
+) -> str | None:
+    """The configuration that the catalogue names, else the one that the composed server mounts at a usual place."""
+    if named:
+        return posixpath.normpath(posixpath.join(request.directory, named))
+    if server is None:
+        return None
+    names = {posixpath.splitext(posixpath.basename(path))[0] for path in usual}
+    others = [
+        mount.target for mount in server.mounts if posixpath.splitext(posixpath.basename(mount.target))[0] in names
+    ]
+    found = (resolve_mount(server, path) for path in (*usual, *others))
+    return next((path for path in found if path and request.tree.exists(path)), None)
+
+
+def _stem(path: str) -> str:
+    return posixpath.splitext(posixpath.basename(path))[0]
 
 
 # --- documents and code ------------------------------------------------------------------------------------------

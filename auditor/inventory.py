@@ -14,6 +14,7 @@ from auditor import knowledge, listening
 from auditor.listening import Holders
 from auditor.model import (
     Alert,
+    AlertmanagerConfig,
     Catalogue,
     Component,
     ComponentConfig,
@@ -107,6 +108,7 @@ class Snapshot:
     containers: tuple[Container, ...] = ()
     listeners: tuple[Listener, ...] = ()
     prometheus: tuple[PrometheusConfig, ...] = ()
+    alertmanager_configs: tuple[AlertmanagerConfig, ...] = ()
     documents: tuple[Document, ...] = ()
     implementations: tuple[Implementation, ...] = ()
     component_configs: tuple[ComponentConfig, ...] = ()
@@ -382,6 +384,10 @@ class Snapshot:
         entry = self.entry(environment, host)
         return entry is not None and entry.lifecycle in (Lifecycle.EXTERNAL, Lifecycle.PROCESS, Lifecycle.EMBEDDED)
 
+    def outside(self, host: str) -> bool:
+        """Whether a host is an address, or a name of the world outside, and no name on the project's own networks."""
+        return "." in host or ":" in host or host.isdigit()
+
     def deployed(self, environment: str, key: str) -> Service | None:
         """The service of an environment that is a component `key` and is composed or runs."""
         return next((s for s in self._by_component.get((environment, key), ()) if s.definition or s.containers), None)
@@ -465,6 +471,10 @@ class Snapshot:
     def prometheus_of(self, environment: str) -> PrometheusConfig | None:
         """The environment's Prometheus configuration."""
         return next((config for config in self.prometheus if config.environment == environment), None)
+
+    def alertmanager_of(self, environment: str) -> AlertmanagerConfig | None:
+        """The environment's Alertmanager configuration, that of the running one first."""
+        return next((config for config in self.alertmanager_configs if config.environment == environment), None)
 
     def implementation(self, entry: str) -> Implementation | None:
         """The code of an entry."""
@@ -599,7 +609,8 @@ class Snapshot:
         projects = [project for project in self.projects if project.environment in self.environments]
         of_projects = (fault for project in projects for fault in (*project.faults, *project.remarks))
         of_prometheus = (f for p in self.prometheus if p.environment in self.environments for f in p.faults)
-        return (*of_projects, *of_prometheus, *self.faults)
+        of_alertmanager = (f for a in self.alertmanager_configs if a.environment in self.environments for f in a.faults)
+        return (*of_projects, *of_prometheus, *of_alertmanager, *self.faults)
 
 
 _Target = TypeVar("_Target", ScrapeTarget, LiveTarget)
@@ -649,6 +660,9 @@ _SUBJECTS: Mapping[type, Callable[[Snapshot], tuple[object, ...]]] = {
     Container: _judged_containers,
     Project: lambda snapshot: tuple(p for p in snapshot.projects if p.environment in snapshot.environments),
     PrometheusConfig: lambda snapshot: tuple(p for p in snapshot.prometheus if p.environment in snapshot.environments),
+    AlertmanagerConfig: lambda snapshot: tuple(
+        a for name in snapshot.environments if (a := snapshot.alertmanager_of(name)) is not None
+    ),
     Document: lambda snapshot: snapshot.documents,
     Implementation: lambda snapshot: snapshot.implementations,
     Host: lambda snapshot: tuple(host for host in snapshot.hosts if host.environment in snapshot.environments),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from auditor import health, listening, usage
+from auditor import alerting, health, listening, usage
 from auditor.inventory import HOST_MACHINE, LOCAL_HOSTS, Service, Snapshot
 from auditor.model import (
     RUNGS,
@@ -355,6 +355,49 @@ def _logged(service: Service, snapshot: Snapshot) -> Step:
     return Step(PROVED, None, _seen("compose", f"`{shipper.name}` ships the containers' logs", shipper.location))
 
 
+def _alerted(service: Service, snapshot: Snapshot) -> Step:
+    if missing := unknown(snapshot, "prometheus", service.environment):
+        return missing
+    config = snapshot.prometheus_of(service.environment)
+    found = alerting.watches(service, snapshot)
+    sure = next((watch for watch in found if watch.sure), None)
+    if sure:
+        return Step(PROVED, None, _seen("prometheus", _selects(sure), sure.rule.location))
+    if found:
+        return Step(UNKNOWN, f"{_selects(found[0])}, and nobody says whether it exposes that")
+    if config and (elsewhere := [pattern for pattern in config.rule_patterns if pattern.files is None]):
+        return Step(UNKNOWN, f"rules may stand in `{elsewhere[0].pattern}`, outside the project")
+    return Step(DISPROVED, "no loaded alert rule selects its series")
+
+
+def _selects(watch: alerting.Watch) -> str:
+    return f"alert `{watch.rule.name}` selects `{watch.selector}`"
+
+
+def _routed(service: Service, snapshot: Snapshot) -> Step:
+    if missing := unknown(snapshot, "alertmanager-config", service.environment):
+        return missing
+    config = snapshot.alertmanager_of(service.environment)
+    alerted = _alerted(service, snapshot)
+    if alerted.state is not PROVED or config is None:
+        return replace(alerted, evidence=())
+    prometheus = snapshot.prometheus_of(service.environment)
+    if prometheus and (why := alerting.unheard(prometheus, snapshot)):
+        return Step(DISPROVED, why)
+    deliveries = [alerting.delivery(watch, config) for watch in alerting.watches(service, snapshot) if watch.sure]
+    for sent in deliveries:
+        if sent.certain and sent.told:
+            receiver, route = sent.told[0], sent.routes[0]
+            said = f"alert `{sent.watch.rule.name}` reaches receiver `{receiver.name}`"
+            return Step(PROVED, None, _seen("alertmanager-config", said, route.location))
+    if any(sent.told for sent in deliveries):
+        return Step(UNKNOWN, "labels that only a running Prometheus knows decide who is told")
+    names = ", ".join(dict.fromkeys(f"`{receiver.name}`" for sent in deliveries for receiver in sent.receivers))
+    return Step(
+        DISPROVED, f"its alerts end at {names}, which tells nobody" if names else "its alerts reach no receiver"
+    )
+
+
 def _later(_: Service, __: Snapshot) -> Step:
     return Step(UNKNOWN, NOT_ASSESSED)
 
@@ -367,8 +410,8 @@ _STEPS: Mapping[str, Callable[[Service, Snapshot], Step]] = {
     "healthy": _healthy,
     "scraped": _scraped,
     "logged": _logged,
-    "alerted": _later,
-    "routed": _later,
+    "alerted": _alerted,
+    "routed": _routed,
     "charted": _later,
 }
 

@@ -287,6 +287,7 @@ class Component:
     expects: tuple[Expect, ...] = ()
     admin_ports: tuple[int, ...] = ()  # ports of `ports` and others that are for its operators only
     data_paths: tuple[str, ...] = ()  # where it keeps what must outlive it; an image has one of them
+    series: tuple[str, ...] = ()  # how the names of its metrics begin, for an exporter those that it alone has
     lacks: tuple[str, ...] = ()  # programs that no tag of its first image brings, `debug` ones left out
 
 

@@ -191,6 +191,7 @@ def _snapshot(
         sources=tuple(facts.sources),
         projects=tuple(facts.projects),
         prometheus=tuple(facts.prometheus),
+        alertmanager_configs=tuple(facts.alertmanager_configs),
         documents=tuple(facts.documents),
         implementations=tuple(facts.implementations),
         component_configs=tuple(facts.component_configs),

@@ -5,6 +5,7 @@ A project is a mapping of
     catalogue     a mapping, or the text of `catalogue.yaml`
     compose       a mapping, or the text of `docker-compose.yml`
     prometheus    a mapping, or the text of `prometheus.yml`
+    alertmanager  a mapping, or the text of `alertmanager.yml`
     documents     path -> text, claimed by the catalogue
     code, files   path -> text (or a mapping) of anything else
     containers    fields of containers; `state: running` and the environment's own project where not said
@@ -55,11 +56,12 @@ from tests.builders import NOON, MemoryTree
 Planes = Mapping[str, Any]
 PLANES = frozenset(
     {
-        "catalogue", "compose", "prometheus", "documents", "code", "files", "containers", "listeners", "probes",
-        "sources", "environments", "usages", "hosts", "peaks",
+        "catalogue", "compose", "prometheus", "alertmanager", "documents", "code", "files", "containers", "listeners",
+        "probes", "sources", "environments", "usages", "hosts", "peaks",
     }
 )  # fmt: skip
 _COMPOSE_NAMES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
+_FILES = {"compose": "docker-compose.yml", "prometheus": "prometheus.yml", "alertmanager": "alertmanager.yml"}
 _LIVE = {"containers": "docker", "listeners": "processes", "probes": "probes"}
 
 
@@ -85,6 +87,7 @@ def snapshot_of(planes: Planes, taken_at: datetime = NOON) -> Snapshot:
         sources=_sources(planes, facts.sources, judged, catalogue=given is not None, composed=bool(composed)),
         projects=projects,
         prometheus=tuple(facts.prometheus),
+        alertmanager_configs=tuple(facts.alertmanager_configs),
         documents=tuple(facts.documents),
         implementations=tuple(facts.implementations),
         component_configs=tuple(facts.component_configs),
@@ -127,7 +130,7 @@ def _files(planes: Planes) -> dict[str, str | bytes]:
     files: dict[str, str | bytes] = {}
     for plane in ("files", "code", "documents"):
         files |= {path: _text(content) for path, content in planes.get(plane, {}).items()}
-    for plane, path in (("compose", "docker-compose.yml"), ("prometheus", "prometheus.yml")):
+    for plane, path in _FILES.items():
         if plane in planes:
             files[path] = _text(planes[plane])
     if "catalogue" in planes:
@@ -159,6 +162,8 @@ def _told(catalogue: Catalogue, planes: Planes) -> Catalogue:
     first, *others = catalogue.environments
     if "prometheus" in planes and first.prometheus_config is None:
         first = replace(first, prometheus_config="prometheus.yml")
+    if "alertmanager" in planes and first.alertmanager_config is None:
+        first = replace(first, alertmanager_config="alertmanager.yml")
     documents = catalogue.documents or tuple(planes.get("documents", ()))
     return replace(catalogue, environments=(first, *others), documents=documents)
 

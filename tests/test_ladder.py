@@ -17,6 +17,26 @@ WEB = {"services": {"web": {"image": "nginx:1.27.5"}}}
 DECLARED = {"services": {"web": {}}}
 LISTED = {"README.md": "## Services\n\n- web\n- api\n"}
 PAIR = {"services": {"web": {}, "api": {}}}
+TARGETS = {
+    "rule_files": ["rules.yml"],
+    "scrape_configs": [{"job_name": "web", "static_configs": [{"targets": ["web:80"]}]}],
+    "alerting": {"alertmanagers": [{"static_configs": [{"targets": ["alerts:9093"]}]}]},
+}
+
+
+def rule(expression: str) -> str:
+    return f"groups: [{{name: g, rules: [{{alert: A, expr: '{expression}'}}]}}]"
+
+
+WATCHED = {
+    "compose": WEB,
+    "prometheus": TARGETS,
+    "files": {"rules.yml": rule("up == 0")},
+    "alertmanager": {
+        "route": {"receiver": "team"},
+        "receivers": [{"name": "team", "webhook_configs": [{"url": "http://relay:8080/"}]}],
+    },
+}
 PROMETHEUS_WEB = {"services": {"web": {"image": "prom/prometheus:v3.5.0"}}}
 
 
@@ -279,8 +299,46 @@ CASES |= {
         "disproved",
         "it is not composed, so nothing ships its logs",
     ),
-    "alerted: not built": ("alerted", {"compose": WEB}, "unknown", "not assessed by this version"),
-    "routed: not built": ("routed", {"compose": WEB}, "unknown", "not assessed by this version"),
+    "alerted: no Prometheus": ("alerted", {"compose": WEB}, "unknown", "not asked"),
+    "routed: no Alertmanager": ("routed", {"compose": WEB}, "unknown", "not asked"),
+    "alerted: by its target": ("alerted", WATCHED, "proved", None),
+    "alerted: no rule": (
+        "alerted",
+        WATCHED | {"files": {"rules.yml": "groups: []"}},
+        "disproved",
+        "no loaded alert rule selects its series",
+    ),
+    "alerted: perhaps": (
+        "alerted",
+        WATCHED | {"files": {"rules.yml": rule("errors_total > 1")}},
+        "unknown",
+        "alert `A` selects `errors_total`, and nobody says whether it exposes that",
+    ),
+    "alerted: rules elsewhere": (
+        "alerted",
+        WATCHED | {"prometheus": {**TARGETS, "rule_files": ["/srv/rules/*.yml"]}},
+        "unknown",
+        "rules may stand in `/srv/rules/*.yml`, outside the project",
+    ),
+    "routed: to the team": ("routed", WATCHED, "proved", None),
+    "routed: to nobody": (
+        "routed",
+        WATCHED | {"alertmanager": {"route": {"receiver": "a"}, "receivers": [{"name": "a"}]}},
+        "disproved",
+        "its alerts end at `a`, which tells nobody",
+    ),
+    "routed: nobody listens": (
+        "routed",
+        WATCHED | {"prometheus": {**TARGETS, "alerting": None}},
+        "disproved",
+        "`prometheus.yml` names no Alertmanager to send its alerts to",
+    ),
+    "routed: not deployed": (
+        "routed",
+        WATCHED | {"compose": {"services": {**WEB["services"], "prometheus": {"image": "prom/prometheus:v3.5.0"}}}},
+        "disproved",
+        "nothing deploys the Alertmanager that its alerts are sent to",
+    ),
     "charted: not built": ("charted", {"compose": WEB}, "unknown", "not assessed by this version"),
 }
 

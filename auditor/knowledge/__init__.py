@@ -15,6 +15,7 @@ time of YAML lists:
     log, config          where it logs in a container; glob patterns of its configuration in a tree
     backing, slow_start  true, or left out
     admin                ports, of `ports` or others, that are for its operators only
+    series               how the names of its metrics begin; for an exporter, of those that it exposes
     data                 where it keeps what must outlive its container; several where images differ
     lacks                programs that no tag of the first of `images` brings (`debug` tags aside)
     replaced_by          for what is retired or renamed: what to use instead
@@ -252,6 +253,7 @@ _FIELDS: Mapping[str, Callable[[_Item, str], object]] = {
     "slow_start": _Item.flag,
     "admin": _Item.ports,
     "data": _Item.texts,
+    "series": _Item.texts,
     "lacks": _Item.texts,
     "replaced_by": _Item.text,
     "expects": _Item.expects,

@@ -31,6 +31,7 @@ from auditor.tree import Tree
 from auditor.yamlfile import Mapping, Sequence, Value, locate
 
 DEPTH_LIMIT = 50  # of the route tree
+HIDDEN = "<secret>"  # what a running Alertmanager shows in place of one
 _ROUTE_KEYS = frozenset(
     {
         "receiver", "group_by", "continue", "match", "match_re", "matchers", "group_wait", "group_interval",
@@ -90,7 +91,12 @@ def parse_alertmanager_config(tree: Tree, path: str, environment: str) -> Alertm
     Raises EvidenceError where the file cannot be read, TextError where it is no YAML mapping. What Alertmanager would
     refuse besides is a fault, and hides nothing else.
     """
-    root = yamlfile.parse(tree.read(path), path, dialect="go")
+    return parse_text(tree.read(path), path, environment)
+
+
+def parse_text(data: bytes, path: str, environment: str) -> AlertmanagerConfig:
+    """A configuration's text; as `parse_alertmanager_config`."""
+    root = yamlfile.parse(data, path, dialect="go")
     if not isinstance(root, Mapping):
         raise TextError("an Alertmanager configuration is a mapping", path=path, line=locate(root))
     return _Reading(path, environment).config(root)
@@ -333,6 +339,8 @@ def _minute(value: Value) -> int:
 
 def unreachable(value: str) -> str | None:
     """Why nobody can be reached at an address, number or key that a configuration names; None where somebody may be."""
+    if value == HIDDEN:
+        return None
     if not value.strip():
         return "is empty"
     if _UNFILLED.search(value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from auditor.checks.network.doors import at
-from auditor.checks.network.uses import networks_of, reach_of, real_names, uses
+from auditor.checks.network.uses import reach_of, uses
 from auditor.inventory import Snapshot
 from auditor.model import (
     Definition,
@@ -15,6 +15,7 @@ from auditor.model import (
     Project,
     Severity,
 )
+from auditor.reach import networks_of, real_names
 from auditor.registry import Problem, check
 
 

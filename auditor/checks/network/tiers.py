@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from auditor.checks.network.doors import MOST_PLACES, at, doors, shown, where
-from auditor.checks.network.uses import real_names
 from auditor.inventory import Service, Snapshot
 from auditor.model import (
     Definition,
@@ -16,6 +15,7 @@ from auditor.model import (
     Severity,
     Tier,
 )
+from auditor.reach import real_names
 from auditor.registry import Problem, check
 
 

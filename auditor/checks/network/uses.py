@@ -1,4 +1,4 @@
-"""Who uses whom, who waits for whom in the end, and who is on which network."""
+"""Who uses whom, and who waits for whom in the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from auditor.model import (
     Definition,
     Dependency,
     Location,
-    Project,
 )
 
 
@@ -43,24 +42,3 @@ def reach_of(definitions: Mapping[str, Definition]) -> dict[str, int]:
                 reach[edge.service] = 0
                 path.append((edge.service, iter(definitions[edge.service].depends_on)))
     return reach
-
-
-def real_names(project: Project) -> dict[str, str]:
-    """Network key -> the name that the engine knows it by, as far as the files tell it apart."""
-    networks = (resource for resource in project.resources if resource.section == "networks")
-    return {
-        resource.key: resource.name or (resource.key if resource.external else f"{project.name}_{resource.key}")
-        for resource in networks
-    }
-
-
-def networks_of(definition: Definition, snapshot: Snapshot, names: Mapping[str, str]) -> frozenset[str]:
-    """The networks that a service is on, by their real names; through `network_mode: service:NAME` another's."""
-    composed = snapshot.definitions(definition.environment)
-    for _ in range(8):
-        mode = definition.network_mode or ""
-        other = composed.get(mode.removeprefix("service:")) if mode.startswith("service:") else None
-        if other is None:
-            break
-        definition = other
-    return frozenset(names.get(key, key) for key in definition.networks)

@@ -1,0 +1,225 @@
+"""Which alerts can fire for a service, and whom they reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from auditor.inventory import Service, Snapshot
+from auditor.matching import holds
+from auditor.model import AlertmanagerConfig, AlertRule, Matcher, PrometheusConfig, Receiver, Route
+from auditor.promql import Kept, Part, Selector, parts
+from auditor.series import Match, Series, selects, series_of
+
+DEPTH_LIMIT = 10  # of recording rules that build on one another
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """An alert rule that selects series of a service.
+
+    labels: those of the alert, as far as they are known; unknown: names of labels that it has with values that only a
+    running Prometheus knows. sure: the selection is certain, whatever the service exposes.
+    """
+
+    rule: AlertRule
+    selector: Selector
+    labels: Mapping[str, str]
+    unknown: frozenset[str]
+    sure: bool
+
+
+def watches(service: Service, snapshot: Snapshot) -> tuple[Watch, ...]:
+    """The loaded alert rules that can fire for a service, certain ones first."""
+    return _watches(_Same(snapshot), service.environment).get(service.name, ())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Same:
+    """Stands for one snapshot by identity."""
+
+    snapshot: Snapshot
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.snapshot is self.snapshot
+
+    def __hash__(self) -> int:
+        return id(self.snapshot)
+
+
+@lru_cache(maxsize=4)
+def _watches(same: _Same, environment: str) -> Mapping[str, tuple[Watch, ...]]:
+    snapshot = same.snapshot
+    config = snapshot.prometheus_of(environment)
+    if config is None:
+        return {}
+    all_series = series_of(environment, snapshot)
+    found: dict[str, list[Watch]] = {}
+    for rule in config.rules:
+        for name, watch in _of_rule(rule, config, all_series):
+            known = found.setdefault(name, [])
+            if not any(other.rule is rule and other.sure >= watch.sure for other in known):
+                known.append(watch)
+    return {name: tuple(sorted(known, key=lambda watch: not watch.sure)) for name, known in found.items()}
+
+
+def _of_rule(rule: AlertRule, config: PrometheusConfig, all_series: Iterable[Series]) -> Iterator[tuple[str, Watch]]:
+    members: dict[str, set[str]] = {}
+    for part in resolved(rule.expr, config):
+        if not part.gives:
+            continue
+        for series in all_series:
+            match = selects(part.selector, series)
+            if match is not Match.NO and not (part.absent and _one_of_many(part, series, all_series, members)):
+                yield series.service, _watch(rule, part, series, config, sure=match is Match.YES)
+
+
+def _one_of_many(part: Part, series: Series, all_series: Iterable[Series], members: dict[str, set[str]]) -> bool:
+    """Whether `absent` would stay silent while another member of what it selects is there."""
+    text = str(part.selector)
+    if text not in members:
+        members[text] = {
+            str(one.labels.get("instance")) for one in all_series if selects(part.selector, one) is not Match.NO
+        }
+    return len(members[text]) > 1
+
+
+def _watch(rule: AlertRule, part: Part, series: Series, config: PrometheusConfig, *, sure: bool) -> Watch:
+    labels = {name: value for name, value in series.labels.items() if part.kept.has(name)}
+    if part.absent:
+        labels = {m.label: m.value for m in part.selector.matchers if m.op == "="}
+    labels |= config.external_labels
+    unknown = set(part.kept.added)
+    if part.kept.only is not None:
+        unknown |= part.kept.only - labels.keys()
+    for name, value in rule.labels.items():
+        if "{{" in value:
+            unknown.add(name)
+        else:
+            labels[name] = value
+            unknown.discard(name)
+    labels["alertname"] = rule.name
+    return Watch(rule, part.selector, labels, frozenset(unknown - labels.keys() | _templated(rule)), sure)
+
+
+def _templated(rule: AlertRule) -> set[str]:
+    return {name for name, value in rule.labels.items() if "{{" in value}
+
+
+def resolved(expression: str, config: PrometheusConfig, depth: int = 0) -> Iterator[Part]:
+    """The parts of an expression with the metrics that rules record replaced by what these look at."""
+    try:
+        found = parts(expression)
+    except ValueError:
+        return
+    for part in found:
+        recording = [rule for rule in config.recordings if rule.name == part.selector.name]
+        if not recording or depth >= DEPTH_LIMIT:
+            yield part
+            continue
+        for rule in recording:
+            for inner in resolved(rule.expr, config, depth + 1):
+                if (narrowed := _narrowed(part, rule, inner)) is not None:
+                    yield narrowed
+
+
+def _narrowed(outer: Part, rule: AlertRule, inner: Part) -> Part | None:
+    """An inner part as the outer one sees it; None where the outer one's conditions exclude it."""
+    passed: list[Matcher] = []
+    for matcher in outer.selector.matchers:
+        if matcher.label in rule.labels:
+            if not holds(matcher, rule.labels):
+                return None
+        elif inner.kept.has(matcher.label):
+            passed.append(matcher)
+    selector = Selector(inner.selector.name, (*inner.selector.matchers, *passed))
+    return Part(selector, _chained(inner.kept, outer.kept), inner.absent or outer.absent, outer.gives and inner.gives)
+
+
+def _chained(inner: Kept, outer: Kept) -> Kept:
+    only = inner.only if outer.only is None else outer.only if inner.only is None else inner.only & outer.only
+    return Kept(only, inner.dropped | outer.dropped, (inner.added - outer.dropped) | outer.added)
+
+
+# --- is anybody listening ------------------------------------------------------------------------------------------
+
+
+def lacks_alertmanager(config: PrometheusConfig, snapshot: Snapshot) -> bool:
+    """Whether a deployed Prometheus has alerts to send, and nothing deploys or declares an Alertmanager."""
+    environment = config.environment
+    if not snapshot.deployed(environment, "prometheus") or not (config.rules or config.alerting):
+        return False
+    return not has_alertmanager(environment, snapshot) and not sends_outside(config, snapshot)
+
+
+def has_alertmanager(environment: str, snapshot: Snapshot) -> bool:
+    """Whether an Alertmanager is deployed, or declared to live elsewhere."""
+    key = "alertmanager"
+    return bool(snapshot.deployed(environment, key) or snapshot.elsewhere(environment, key))
+
+
+def sends_outside(config: PrometheusConfig, snapshot: Snapshot) -> bool:
+    """Whether alerts go to an address outside the project, or to where a discovery says."""
+    outside = any(snapshot.outside(target.address.host) for target in config.alertmanagers)
+    return outside or bool(config.alertmanager_discovery)
+
+
+def unheard(config: PrometheusConfig, snapshot: Snapshot) -> str | None:
+    """Why no Alertmanager hears of the alerts; None where one does, as far as files tell."""
+    if sends_outside(config, snapshot):
+        return None
+    if not config.alertmanagers:
+        return f"`{config.path}` names no Alertmanager to send its alerts to"
+    if lacks_alertmanager(config, snapshot):
+        return "nothing deploys the Alertmanager that its alerts are sent to"
+    return None
+
+
+# --- whom they reach -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where one alert may end: the receivers that it can reach, by the labels that are known."""
+
+    watch: Watch
+    routes: tuple[Route, ...]
+    receivers: tuple[Receiver, ...]
+    certain: bool  # no label whose value is not known decides
+
+    @property
+    def told(self) -> tuple[Receiver, ...]:
+        """Those of them that tell somebody."""
+        return tuple(receiver for receiver in self.receivers if receiver.integrations)
+
+
+def delivery(watch: Watch, config: AlertmanagerConfig) -> Delivery:
+    """Where an alert goes in Alertmanager's route tree."""
+    if config.root is None:
+        return Delivery(watch, (), (), True)
+    routes, certain = _taken(config.root, watch)
+    by_name = {receiver.name: receiver for receiver in config.receivers}
+    names = dict.fromkeys(route.receiver for route in routes)
+    return Delivery(watch, tuple(routes), tuple(by_name[name] for name in names if name in by_name), certain)
+
+
+def _taken(route: Route, watch: Watch) -> tuple[list[Route], bool]:
+    """The routes that an alert can take, every one of them where a label decides whose value is not known."""
+    found: list[Route] = []
+    certain, open_end = True, True
+    for child in route.routes:
+        holding = [holds(m, watch.labels) if m.label not in watch.unknown else None for m in child.matchers]
+        if False in holding:
+            continue
+        below, sure = _taken(child, watch)
+        found += below
+        certain = certain and sure
+        if None in holding:
+            certain = False
+        elif not child.goes_on:
+            open_end = False
+            break
+        else:
+            open_end = False
+    return ([*found, route] if open_end else found), certain

@@ -1,0 +1,1 @@
+"""Would we notice, and could we see why?"""

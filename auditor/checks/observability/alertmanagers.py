@@ -1,0 +1,178 @@
+"""Are rules loaded, and is there an Alertmanager that hears of them?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor import alerting
+from auditor.checks.files import told
+from auditor.checks.gaps.causes import missing
+from auditor.checks.observability.metrics import prometheus_name
+from auditor.inventory import Snapshot
+from auditor.model import (
+    Fault,
+    Location,
+    PrometheusConfig,
+    Severity,
+)
+from auditor.registry import Problem, check
+
+
+@check(
+    PrometheusConfig,
+    Severity.WARNING,
+    fix="Correct `rule_files` so that it finds the rules, or write some: `auditor build rules` generates them.",
+    needs=("prometheus",),
+)
+def rules_not_loaded(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
+    """Prometheus loads no rules, or a pattern of `rule_files` finds no file.
+
+    Prometheus says nothing of a pattern that matches nothing; the alerts behind it simply never fire. A path that
+    leads to files outside the project is not judged.
+
+    Bad:
+        compose:
+          services: {prometheus: {image: "prom/prometheus:v3.5.0"}}
+        prometheus:
+          rule_files: [rules/*.yml]
+    Good:
+        compose:
+          services: {prometheus: {image: "prom/prometheus:v3.5.0"}}
+        prometheus:
+          rule_files: [rules/*.yml]
+        files:
+          rules/web.yml: "groups: [{name: web, rules: [{alert: WebDown, expr: up == 0}]}]"
+    """
+    server = prometheus_name(config.environment, snapshot)
+    cause = no_rules(config) if not config.rules else None
+    if not config.rule_patterns:
+        text = f"`{config.path}` loads no rules: no alert can fire"
+        yield Problem(text, (Location(config.path),), service=server, cause=cause)
+    for pattern in config.rule_patterns:
+        if pattern.files == ():
+            yield Problem(
+                f"`rule_files` names `{pattern.pattern}`, which no file matches",
+                (pattern.location,),
+                service=server,
+                key=pattern.pattern,
+                cause=cause,
+            )
+
+
+def no_rules(config: PrometheusConfig) -> str:
+    """The cause that all services without an alert share where no rule is loaded at all."""
+    return f"rules:{config.path}"
+
+
+@check(Fault, Severity.CRITICAL, fix="Correct the rule: `promtool check rules` says what Prometheus refuses.")
+def rule_invalid(fault: Fault, snapshot: Snapshot) -> Iterator[Problem]:
+    """A rule file that Prometheus would refuse.
+
+    One bad rule keeps Prometheus from starting, or from loading any change.
+
+    Bad:
+        compose:
+          services: {prometheus: {image: "prom/prometheus:v3.5.0"}}
+        prometheus:
+          rule_files: [rules.yml]
+        files:
+          rules.yml: "groups: [{name: web, rules: [{alert: WebDown}]}]"
+    Good:
+        compose:
+          services: {prometheus: {image: "prom/prometheus:v3.5.0"}}
+        prometheus:
+          rule_files: [rules.yml]
+        files:
+          rules.yml: "groups: [{name: web, rules: [{alert: WebDown, expr: up == 0}]}]"
+    """
+    yield told(fault)
+
+
+@check(
+    PrometheusConfig,
+    Severity.CRITICAL,
+    fix="Deploy an Alertmanager and name it below `alerting:`, or declare the one that is used as `external`.",
+    needs=("prometheus", "compose"),
+)
+def alertmanager_missing(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
+    """Prometheus has alerts to send, and nothing deploys an Alertmanager.
+
+    Every alert fires into the void: nobody is called.
+
+    Bad:
+        compose:
+          services: {prometheus: {image: "prom/prometheus:v3.5.0"}}
+        prometheus:
+          alerting: {alertmanagers: [{static_configs: [{targets: ["alertmanager:9093"]}]}]}
+          scrape_configs: []
+    Good:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            alertmanager: {image: "prom/alertmanager:v0.28.1"}
+        prometheus:
+          alerting: {alertmanagers: [{static_configs: [{targets: ["alertmanager:9093"]}]}]}
+          scrape_configs: []
+    """
+    if not alerting.lacks_alertmanager(config, snapshot):
+        return
+    environment = config.environment
+    name = snapshot.missing_name(environment, "alertmanager")
+    rules = config.rules
+    has = f"{len(rules)} alert rules" if rules else "an `alerting:` section"
+    places = [config.alerting] if config.alerting else []
+    yield Problem(
+        f"Prometheus of `{environment}` has {has}, but nothing deploys an Alertmanager",
+        tuple(places) or (rules[0].location,),
+        service=name if snapshot.entry(environment, name) else prometheus_name(environment, snapshot),
+        cause=missing(name),
+    )
+
+
+@check(
+    PrometheusConfig,
+    Severity.CRITICAL,
+    fix="Name the Alertmanager below `alerting: alertmanagers:`.",
+    needs=("prometheus", "compose"),
+)
+def alertmanager_not_connected(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
+    """Prometheus has alert rules, and its configuration names no Alertmanager that answers.
+
+    Rules fire, Alertmanager waits, and neither knows of the other.
+
+    Bad:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            alertmanager: {image: "prom/alertmanager:v0.28.1"}
+        prometheus:
+          rule_files: [rules.yml]
+        files:
+          rules.yml: "groups: [{name: web, rules: [{alert: WebDown, expr: up == 0}]}]"
+    Good:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            alertmanager: {image: "prom/alertmanager:v0.28.1"}
+        prometheus:
+          rule_files: [rules.yml]
+          alerting: {alertmanagers: [{static_configs: [{targets: ["alertmanager:9093"]}]}]}
+        files:
+          rules.yml: "groups: [{name: web, rules: [{alert: WebDown, expr: up == 0}]}]"
+    """
+    environment = config.environment
+    absent = alerting.lacks_alertmanager(config, snapshot)
+    if not config.rules or alerting.sends_outside(config, snapshot):
+        return
+    if not absent and not alerting.has_alertmanager(environment, snapshot):
+        return
+    named = [target.address.host for target in config.alertmanagers]
+    if any(snapshot.provided(environment, host) for host in named) or (named and absent):
+        return
+    said = f"names `{named[0]}`, which nothing provides" if named else "names no Alertmanager"
+    yield Problem(
+        f"`{config.path}` loads {len(config.rules)} alert rules, but {said}",
+        (config.alertmanagers[0].location if named else config.alerting or Location(config.path),),
+        service=prometheus_name(environment, snapshot),
+        cause=missing(snapshot.missing_name(environment, "alertmanager")) if absent else None,
+    )

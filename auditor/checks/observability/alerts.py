@@ -1,0 +1,314 @@
+"""Would an alert fire for each service, and would it reach somebody?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor import alerting, ladder
+from auditor.checks.gaps.causes import missing
+from auditor.checks.observability.alertmanagers import no_rules
+from auditor.checks.observability.metrics import deployed, exporter_missing, not_scraped
+from auditor.inventory import Service, Snapshot
+from auditor.model import (
+    AlertmanagerConfig,
+    AlertRule,
+    Evidence,
+    Lifecycle,
+    Location,
+    PrometheusConfig,
+    Route,
+    RungState,
+    Severity,
+)
+from auditor.promql import Part
+from auditor.registry import BY_CRITICALITY, Problem, check
+from auditor.series import Match, Series, selects, series_of
+
+_MADE_BY_RULES = ("ALERTS", "ALERTS_FOR_STATE")
+
+
+@check(
+    Service,
+    BY_CRITICALITY,
+    fix="Write an alert on its series, or let `auditor build rules` write one.",
+    needs=("prometheus",),
+)
+def no_alert(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
+    """No alert rule that Prometheus loads selects series of a service.
+
+    When it fails, its users are the ones who notice. An alert on its probe, its container or its exporter counts.
+    Silent where the policy does not ask for an alert.
+
+    Bad:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            api: {image: "registry.example/api:1"}
+        prometheus:
+          rule_files: [rules.yml]
+          scrape_configs:
+            - {job_name: prometheus, static_configs: [{targets: ["localhost:9090"]}]}
+            - {job_name: api, static_configs: [{targets: ["api:8000"]}]}
+        files:
+          rules.yml:
+            groups: [{name: all, rules: [{alert: PrometheusDown, expr: 'up{job="prometheus"} == 0'}]}]
+    Good:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            api: {image: "registry.example/api:1"}
+        prometheus:
+          rule_files: [rules.yml]
+          scrape_configs:
+            - {job_name: prometheus, static_configs: [{targets: ["localhost:9090"]}]}
+            - {job_name: api, static_configs: [{targets: ["api:8000"]}]}
+        files:
+          rules.yml:
+            groups: [{name: all, rules: [{alert: TargetDown, expr: up == 0}]}]
+    """
+    if not _to_be_watched(service, snapshot):
+        return
+    rung = ladder.climb(service, snapshot)["alerted"]
+    config = snapshot.prometheus_of(service.environment)
+    if not rung.required or rung.state is not RungState.DISPROVED or config is None:
+        return
+    rules = len(config.rules)
+    loaded = f"none of the {rules} loaded alert rules selects its series" if rules else "no alert rule is loaded"
+    unread = next(exporter_missing(service, snapshot), None) or next(not_scraped(service, snapshot), None)
+    yield Problem(
+        f"no alert can fire for `{service.name}`: {loaded}",
+        (service.location,) if service.location else (),
+        (Evidence("prometheus", f"rules of `{config.path}`", config.path),),
+        cause=(unread.cause if unread else None) or (no_rules(config) if not rules else None),
+    )
+
+
+def _to_be_watched(service: Service, snapshot: Snapshot) -> bool:
+    """Whether the service is here, and meant to be; what is not deployed has a finding of its own."""
+    elsewhere = service.lifecycle in (Lifecycle.EXTERNAL, Lifecycle.PROCESS)
+    return (deployed(service, snapshot) or elsewhere) and snapshot.excuse(service) is None and service.host is None
+
+
+@check(
+    PrometheusConfig,
+    Severity.WARNING,
+    fix="Correct the metric or the labels that the rule names, or delete it.",
+    needs=("prometheus", "compose"),
+)
+def dead_alert(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
+    """An alert rule selects series that nothing exposes.
+
+    It looks like a safeguard and can never fire. Silent where targets come from a discovery that files do not show.
+
+    Bad:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            api: {image: "registry.example/api:1"}
+        prometheus:
+          rule_files: [rules.yml]
+          scrape_configs: [{job_name: api, static_configs: [{targets: ["api:8000"]}]}]
+        files:
+          rules.yml:
+            groups: [{name: all, rules: [{alert: ApiDown, expr: 'up{job="backend"} == 0'}]}]
+    Good:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            api: {image: "registry.example/api:1"}
+        prometheus:
+          rule_files: [rules.yml]
+          scrape_configs: [{job_name: api, static_configs: [{targets: ["api:8000"]}]}]
+        files:
+          rules.yml:
+            groups: [{name: all, rules: [{alert: ApiDown, expr: 'up{job="api"} == 0'}]}]
+    """
+    if any(job.discovery for job in config.jobs):
+        return
+    series = series_of(config.environment, snapshot)
+    for rule in config.rules:
+        giving = [part for part in alerting.resolved(rule.expr, config) if part.gives and not part.absent]
+        giving = [part for part in giving if part.selector.name not in _MADE_BY_RULES]
+        if giving and not any(_selected(part, series) for part in giving):
+            yield Problem(
+                f"alert `{rule.name}` can never fire: no scrape job gives `{giving[0].selector}`",
+                (rule.location,),
+                key=rule.name,
+                cause=_phantom(giving[0], config, snapshot),
+            )
+
+
+def _selected(part: Part, series: tuple[Series, ...]) -> bool:
+    return any(selects(part.selector, one) is not Match.NO for one in series)
+
+
+def _phantom(part: Part, config: PrometheusConfig, snapshot: Snapshot) -> str | None:
+    """The missing component whose target the part selects: that it is missing says why."""
+    for target in (target for job in config.jobs for target in job.targets):
+        if not snapshot.provided(config.environment, target.address.host):
+            lost = Series("", target, target.labels, None)
+            if selects(part.selector, lost) is not Match.NO:
+                return missing(snapshot.missing_name(config.environment, target.address.host))
+    return None
+
+
+@check(
+    PrometheusConfig,
+    Severity.INFO,
+    fix="Alert on `up == 0`, or on `absent` of each member by its `instance`.",
+    needs=("prometheus",),
+)
+def fleet_wide_absent(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
+    """An alert fires only when every member of a group is gone.
+
+    `absent()` stays silent as long as one instance is left: nineteen of twenty may be down.
+
+    Bad:
+        compose:
+          services: {prometheus: {image: "prom/prometheus:v3.5.0"}, a: {image: "x/api:1"}, b: {image: "x/api:1"}}
+        prometheus:
+          rule_files: [rules.yml]
+          scrape_configs: [{job_name: api, static_configs: [{targets: ["a:8000", "b:8000"]}]}]
+        files:
+          rules.yml:
+            groups: [{name: all, rules: [{alert: ApiGone, expr: 'absent(up{job="api"})'}]}]
+    Good:
+        compose:
+          services: {prometheus: {image: "prom/prometheus:v3.5.0"}, a: {image: "x/api:1"}}
+        prometheus:
+          rule_files: [rules.yml]
+          scrape_configs: [{job_name: api, static_configs: [{targets: ["a:8000"]}]}]
+        files:
+          rules.yml:
+            groups: [{name: all, rules: [{alert: ApiGone, expr: 'absent(up{job="api"})'}]}]
+    """
+    series = series_of(config.environment, snapshot)
+    for rule in config.rules:
+        for part in alerting.resolved(rule.expr, config):
+            members = {one.labels.get("instance") for one in series if selects(part.selector, one) is Match.YES}
+            if part.absent and len(members) > 1 and not _by_member(rule, config):
+                yield Problem(
+                    f"alert `{rule.name}` is silent until all {len(members)} instances of `{part.selector}` are gone",
+                    (rule.location,),
+                    key=rule.name,
+                )
+                break
+
+
+def _by_member(rule: AlertRule, config: PrometheusConfig) -> bool:
+    """Whether another rule sees each member on its own."""
+    return any(
+        part.gives and not part.absent and part.selector.name == "up" and part.kept.has("instance")
+        for other in config.rules
+        if other is not rule
+        for part in alerting.resolved(other.expr, config)
+    )
+
+
+@check(
+    Service,
+    BY_CRITICALITY,
+    fix="Route its alerts to a receiver that tells somebody.",
+    needs=("prometheus", "alertmanager-config"),
+)
+def alert_not_routed(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
+    """The alerts of a service end at a receiver that tells nobody.
+
+    They fire, are shown on a page that nobody looks at, and that is all. The route tree is evaluated as Alertmanager
+    does it.
+
+    Bad:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            alertmanager: {image: "prom/alertmanager:v0.28.1"}
+        prometheus:
+          rule_files: [rules.yml]
+          alerting: {alertmanagers: [{static_configs: [{targets: ["alertmanager:9093"]}]}]}
+          scrape_configs: [{job_name: prometheus, static_configs: [{targets: ["localhost:9090"]}]}]
+        files:
+          rules.yml:
+            groups: [{name: all, rules: [{alert: TargetDown, expr: up == 0}]}]
+        alertmanager:
+          route: {receiver: nobody}
+          receivers: [{name: nobody}]
+    Good:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            alertmanager: {image: "prom/alertmanager:v0.28.1"}
+        prometheus:
+          rule_files: [rules.yml]
+          alerting: {alertmanagers: [{static_configs: [{targets: ["alertmanager:9093"]}]}]}
+          scrape_configs: [{job_name: prometheus, static_configs: [{targets: ["localhost:9090"]}]}]
+        files:
+          rules.yml:
+            groups: [{name: all, rules: [{alert: TargetDown, expr: up == 0}]}]
+        alertmanager:
+          route: {receiver: team}
+          receivers: [{name: team, webhook_configs: [{url: "https://chat.mycompany.net/hook"}]}]
+    """
+    rung = ladder.climb(service, snapshot)
+    if rung["alerted"].state is not RungState.PROVED or rung["routed"].state is not RungState.DISPROVED:
+        return
+    config = snapshot.alertmanager_of(service.environment)
+    prometheus = snapshot.prometheus_of(service.environment)
+    if config is None or config.root is None or not _to_be_watched(service, snapshot):
+        return
+    sent = [alerting.delivery(watch, config) for watch in alerting.watches(service, snapshot) if watch.sure]
+    ends = list(dict.fromkeys(receiver for one in sent for receiver in one.receivers))
+    if not ends:
+        return
+    names = ", ".join(f"`{receiver.name}`" for receiver in ends)
+    alerts = ", ".join(dict.fromkeys(f"`{one.watch.rule.name}`" for one in sent))
+    absent = prometheus is not None and alerting.lacks_alertmanager(prometheus, snapshot)
+    yield Problem(
+        f"the alerts of `{service.name}` ({alerts}) end at {names}, which tells nobody",
+        (sent[0].routes[0].location, *(receiver.location for receiver in ends)),
+        cause=missing(snapshot.missing_name(service.environment, "alertmanager")) if absent else None,
+    )
+
+
+@check(
+    AlertmanagerConfig,
+    Severity.WARNING,
+    fix="Put the real address in, or take the receiver out of the routes.",
+    needs=("alertmanager-config",),
+)
+def receiver_placeholder(config: AlertmanagerConfig, snapshot: Snapshot) -> Iterator[Problem]:
+    """A receiver that routes lead to still has the address of an example.
+
+    Alertmanager sends there, gets an error or a polite nothing, and nobody is called.
+
+    Bad:
+        compose: {services: {alertmanager: {image: "prom/alertmanager:v0.28.1"}}}
+        alertmanager:
+          route: {receiver: team}
+          receivers: [{name: team, email_configs: [{to: "oncall@example.com"}]}]
+    Good:
+        compose: {services: {alertmanager: {image: "prom/alertmanager:v0.28.1"}}}
+        alertmanager:
+          route: {receiver: team}
+          receivers: [{name: team, email_configs: [{to: "oncall@mycompany.net"}]}]
+    """
+    if config.root is None:
+        return
+    used = set(_used(config.root))
+    server = snapshot.deployed(config.environment, "alertmanager")
+    for receiver in config.receivers:
+        unreal = [one for one in receiver.integrations if one.placeholder]
+        if receiver.name in used and unreal:
+            said = "; ".join(dict.fromkeys(f"{one.kind}: {one.placeholder}" for one in unreal))
+            yield Problem(
+                f"receiver `{receiver.name}` reaches nobody by {said}",
+                tuple(Location(one.location.path, one.location.line) for one in unreal),
+                service=server.name if server else None,
+                key=receiver.name,
+            )
+
+
+def _used(route: Route) -> Iterator[str]:
+    """The receivers that a route or one below it leads to."""
+    yield route.receiver
+    for child in route.routes:
+        yield from _used(child)

@@ -1,0 +1,215 @@
+"""Are the numbers of each service collected, and do the jobs that collect them find anything?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor import ladder
+from auditor.checks.gaps.causes import missing
+from auditor.inventory import Service, Snapshot
+from auditor.model import (
+    Evidence,
+    Lifecycle,
+    Location,
+    Metrics,
+    PrometheusConfig,
+    Severity,
+)
+from auditor.registry import Problem, check
+
+_LASTING = (Lifecycle.DAEMON, Lifecycle.EXTERNAL, Lifecycle.PROCESS)  # lives long enough to be scraped
+
+
+@check(
+    Service,
+    Severity.WARNING,
+    fix="Deploy its exporter and scrape it, or name the endpoint that it has in its entry's `metrics`.",
+    needs=("compose",),
+)
+def exporter_missing(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
+    """A database, broker or proxy has no exporter, though there is a Prometheus.
+
+    Its saturation is seen when its users complain.
+
+    Bad:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            cache: {image: "redis:7.4"}
+    Good:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            cache: {image: "redis:7.4"}
+            cache-metrics: {image: "oliver006/redis_exporter:v1.70.0"}
+    """
+    environment = service.environment
+    exporter = _exporter(service)
+    if exporter is None or not deployed(service, snapshot) or not _has_prometheus(environment, snapshot):
+        return
+    if _speaks(exporter, service, snapshot):
+        return
+    name = snapshot.missing_name(environment, exporter)
+    component = snapshot.component(exporter)
+    title = component.title if component else exporter
+    yield Problem(
+        f"`{service.name}` has no metrics: nothing in `{environment}` deploys its exporter ({title})",
+        _composed_place(service),
+        service=name if snapshot.entry(environment, name) else service.name,
+        key=exporter,
+        cause=missing(name),
+    )
+
+
+def _composed_place(service: Service) -> tuple[Location, ...]:
+    if service.definition:
+        return (service.definition.location,)
+    return (service.location,) if service.location else ()
+
+
+def _metrics(service: Service) -> tuple[Metrics | None, Metrics | None]:
+    """What the catalogue and what the knowledge base say of a service's metrics."""
+    declared = service.entry.metrics if service.entry else None
+    return declared, service.component.metrics if service.component else None
+
+
+def _exporter(service: Service) -> str | None:
+    """The exporter that a service without an endpoint of its own needs."""
+    declared, known = _metrics(service)
+    if declared and (declared.exporter or declared.port):
+        return declared.exporter
+    return known.exporter if known else None
+
+
+def deployed(service: Service, snapshot: Snapshot) -> bool:
+    return bool(service.definition or service.containers) and snapshot.excuse(service) is None
+
+
+def _has_prometheus(environment: str, snapshot: Snapshot) -> bool:
+    return bool(snapshot.prometheus_of(environment) or snapshot.deployed(environment, "prometheus"))
+
+
+def _speaks(exporter: str, service: Service, snapshot: Snapshot) -> bool:
+    """Whether the exporter, or another that speaks for the same component, is deployed or declared elsewhere."""
+    environment = service.environment
+    named = snapshot.service(environment, exporter)
+    if named and (named.definition or named.containers or named.lifecycle in (Lifecycle.EXTERNAL, Lifecycle.PROCESS)):
+        return True
+    if snapshot.deployed(environment, exporter) or snapshot.elsewhere(environment, exporter):
+        return True
+    key = service.component.key if service.component else ""
+    return any(key in s.component.exporter_of for s in snapshot.of_kind(environment, "exporter") if s.component)
+
+
+@check(
+    Service,
+    Severity.WARNING,
+    fix="Add a scrape job for it.",
+    needs=("prometheus",),
+)
+def not_scraped(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
+    """A service has a metrics endpoint, and no scrape job reads it.
+
+    Nothing of it can be charted, and no alert on its series can ever fire. Silent where no endpoint is known, and
+    where targets come from a discovery that files do not show.
+
+    Bad:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            grafana: {image: "grafana/grafana:11.6.0"}
+        prometheus:
+          scrape_configs: [{job_name: self, static_configs: [{targets: ["localhost:9090"]}]}]
+    Good:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            grafana: {image: "grafana/grafana:11.6.0"}
+        prometheus:
+          scrape_configs: [{job_name: all, static_configs: [{targets: ["localhost:9090", "grafana:3000"]}]}]
+    """
+    config = snapshot.prometheus_of(service.environment)
+    if config is None or service.lifecycle not in _LASTING or snapshot.excuse(service):
+        return
+    endpoint = _endpoint(service, snapshot)
+    if endpoint is None or ladder.targets_of(service, snapshot) or any(job.discovery for job in config.jobs):
+        return
+    if snapshot.live_targets_at(service.environment, ladder.metrics_hosts(service, snapshot) or ()):
+        return
+    here = service.definition or service.containers or service.lifecycle is not Lifecycle.DAEMON
+    yield Problem(
+        f"no job in `{config.path}` scrapes `{service.name}`",
+        (*_metrics_place(service), Location(config.path)),
+        (Evidence(*endpoint),),
+        cause=unread(service) if here else missing(service.name),
+    )
+
+
+def unread(service: Service) -> str:
+    """The cause that everything shares which follows from a service that no job reads."""
+    return f"unread:{service.name}"
+
+
+def _metrics_place(service: Service) -> tuple[Location, ...]:
+    if service.entry:
+        return (service.entry.place("metrics"),)
+    return (service.location,) if service.location else ()
+
+
+def _endpoint(service: Service, snapshot: Snapshot) -> tuple[str, str] | None:
+    """Who says that the service has metrics, and where. What another service's endpoint tells is that one's matter."""
+    declared, known = _metrics(service)
+    if declared and declared.port:
+        return "catalogue", f"its metrics are on port {declared.port} at {declared.path}"
+    if known and known.port and not (declared and declared.exporter):
+        return "knowledge", f"its metrics are on port {known.port} at {known.path}"
+    speaker = snapshot.service(service.environment, declared.exporter) if declared and declared.exporter else None
+    if speaker is None or not speaker.definition or any(m and m.port for m in _metrics(speaker)):
+        return None
+    return "catalogue", f"`{speaker.name}` speaks for it"
+
+
+@check(
+    PrometheusConfig,
+    Severity.WARNING,
+    fix="Deploy what the job reads, or remove the target.",
+    needs=("prometheus", "compose"),
+)
+def phantom_target(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
+    """A scrape job points at a host that nothing provides.
+
+    The target is down for ever, and an alert on it is either silenced or never written.
+
+    Bad:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+        prometheus:
+          scrape_configs: [{job_name: billing, static_configs: [{targets: ["billing:9000"]}]}]
+    Good:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            billing: {image: "registry.example/billing:2"}
+        prometheus:
+          scrape_configs: [{job_name: billing, static_configs: [{targets: ["billing:9000"]}]}]
+    """
+    environment = config.environment
+    for target in (target for job in config.jobs for target in job.targets):
+        host = target.address.host
+        if snapshot.outside(host) or snapshot.provided(environment, host):
+            continue
+        name = snapshot.missing_name(environment, host)
+        port = f":{target.address.port}" if target.address.port else ""
+        yield Problem(
+            f"job `{target.job}` scrapes {host}{port}, which nothing in `{environment}` provides",
+            (target.location,),
+            service=name if snapshot.entry(environment, name) else prometheus_name(environment, snapshot),
+            key=name,
+            cause=missing(name),
+        )
+
+
+def prometheus_name(environment: str, snapshot: Snapshot) -> str | None:
+    server = snapshot.deployed(environment, "prometheus")
+    return server.name if server else None

@@ -1,0 +1,264 @@
+"""Which series Prometheus has of each service: by its scrape targets, offline, and whose metrics these are.
+
+A series is known by the labels that its target gives it and by whose metrics they are; the values of labels that the
+program itself writes are not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from urllib.parse import urlsplit
+
+from auditor.inventory import Service, Snapshot
+from auditor.matching import holds, pattern
+from auditor.model import Address, Component, Lifecycle, Matcher, ScrapeTarget
+from auditor.promql import NAME, Selector
+from auditor.reach import Answer, answer
+
+SYNTHETIC = frozenset(
+    {
+        "up", "scrape_duration_seconds", "scrape_samples_scraped", "scrape_samples_post_metric_relabeling",
+        "scrape_series_added", "scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes",
+    }
+)  # fmt: skip
+# What the client libraries of most languages expose, whoever uses them.
+COMMON = (
+    "go_",
+    "process_",
+    "promhttp_",
+    "python_",
+    "jvm_",
+    "nodejs_",
+    "dotnet_",
+    "ruby_",
+    "php_",
+    "scrape_",
+    "target_",
+)
+IDENTIFYING = ("job", "instance", "service", "service_name", "container", "name", "pod", "app", "application")
+_PROBED = "probe_"
+
+
+class Match(IntEnum):
+    """Whether a selector selects a series: certainly not, perhaps (a metric that nobody describes), certainly."""
+
+    NO = 0
+    PERHAPS = 1
+    YES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The series that one target has of one service.
+
+    labels: what each of them has; exact: only these, as with metrics that Prometheus makes itself. prefixes: how the
+    names of its metrics begin; None: nobody says. alien: prefixes that are known to be other programs'.
+    """
+
+    service: str
+    target: ScrapeTarget | None
+    labels: Mapping[str, str]
+    prefixes: tuple[str, ...] | None
+    alien: tuple[str, ...] = ()
+    own_up: bool = True  # `up` of the target tells of the service, or of the exporter that is there for it
+
+
+def series_of(environment: str, snapshot: Snapshot) -> tuple[Series, ...]:
+    """All series of all services of an environment that the configuration of its Prometheus gives."""
+    return tuple(_series(environment, snapshot))
+
+
+def _series(environment: str, snapshot: Snapshot) -> Iterator[Series]:
+    config = snapshot.prometheus_of(environment)
+    server = snapshot.deployed(environment, "prometheus")
+    alien = tuple(sorted({prefix for component in snapshot.components for prefix in component.series}))
+    for target in (target for job in config.jobs for target in job.targets) if config else ():
+        found = answer(target.address, server, environment, snapshot)
+        if found is not None and found.reached is not False:
+            yield from _of_target(target, found, environment, snapshot, alien)
+        elif found is None and snapshot.outside(target.address.host):
+            yield Series("", target, target.labels, None)
+
+
+def _of_target(
+    target: ScrapeTarget, found: Answer, environment: str, snapshot: Snapshot, alien: tuple[str, ...]
+) -> Iterator[Series]:
+    service, component = found.service, found.service.component
+    own = component.series if component else ()
+    foreign = tuple(prefix for prefix in alien if prefix not in own)
+    yield Series(service.name, target, target.labels, own or None, foreign)
+    if target.probed is not None:
+        probed = _probed(target.probed, service, environment, snapshot)
+        if probed:
+            prefixes = (_PROBED,) if component and component.key == "blackbox-exporter" else own
+            yield Series(probed.name, target, target.labels, prefixes, foreign, own_up=False)
+        return
+    for other in spoken_for(service, environment, snapshot):
+        yield Series(other.name, target, target.labels, own or None, foreign)
+    if component and component.key == "cadvisor":
+        yield from _contained(target, environment, snapshot)
+    if component and component.key == "stack-auditor":
+        yield from _audited(target, environment, snapshot)
+
+
+def _probed(url: str, prober: Service, environment: str, snapshot: Snapshot) -> Service | None:
+    """Whom a prober is told to ask."""
+    parts = urlsplit(url if "://" in url else f"//{url}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    found = answer(Address(host, port), prober, environment, snapshot) if host else None
+    return found.service if found else None
+
+
+def spoken_for(exporter: Service, environment: str, snapshot: Snapshot) -> tuple[Service, ...]:
+    """The services whose metrics an exporter exposes: those that it is told the addresses of, else the only one.
+
+    Which kinds an exporter speaks for is in the knowledge base; that a service's entry names it decides.
+    """
+    named = [s for s in _others(exporter, environment, snapshot) if _names(s, exporter)]
+    kinds = exporter.component.exporter_of if exporter.component else ()
+    fitting = [s for s in _others(exporter, environment, snapshot) if s.component and s.component.key in kinds]
+    fitting = [s for s in fitting if not _has_other(s, exporter)]
+    references = exporter.definition.references if exporter.definition else ()
+    hosts = {
+        found.service.name
+        for reference in references
+        if (found := answer(reference.address, exporter, environment, snapshot))
+    }
+    told = [s for s in fitting if s.name in hosts]
+    if not told and len(fitting) == 1:
+        told = fitting
+    return tuple({s.name: s for s in (*named, *told)}.values())
+
+
+def _others(exporter: Service, environment: str, snapshot: Snapshot) -> Iterator[Service]:
+    return (s for s in snapshot.services if s.environment == environment and s.name != exporter.name)
+
+
+def _names(service: Service, exporter: Service) -> bool:
+    metrics = service.entry.metrics if service.entry else None
+    return metrics is not None and metrics.exporter is not None and metrics.exporter in _words(exporter)
+
+
+def _words(exporter: Service) -> frozenset[str]:
+    aliases = exporter.entry.aliases if exporter.entry else ()
+    return frozenset({exporter.name, *aliases, *((exporter.component.key,) if exporter.component else ())})
+
+
+def _has_other(service: Service, exporter: Service) -> bool:
+    """Whether the catalogue gives the service another exporter, or an endpoint of its own."""
+    metrics = service.entry.metrics if service.entry else None
+    if metrics is None:
+        return False
+    return metrics.exporter is None or metrics.exporter not in _words(exporter)
+
+
+def _contained(target: ScrapeTarget, environment: str, snapshot: Snapshot) -> Iterator[Series]:
+    """What cAdvisor has of each container; which value its label `name` has is known where the container is."""
+    for service in snapshot.services:
+        if service.environment != environment or service.lifecycle is Lifecycle.PROCESS:
+            continue
+        definition = service.definition
+        names = {container.name for container in service.containers}
+        if definition and definition.container_name:
+            names = {definition.container_name}
+        if not names and definition:
+            project = snapshot.project(environment)
+            names = {f"{project.name}-{definition.name}-1"} if project and project.name else set()
+        for name in sorted(names):
+            labels = dict(target.labels) | {"name": name}
+            if definition:
+                labels["container_label_com_docker_compose_service"] = definition.name
+            yield Series(service.name, target, labels, ("container_",), own_up=False)
+
+
+def _audited(target: ScrapeTarget, environment: str, snapshot: Snapshot) -> Iterator[Series]:
+    """What this program's own metrics say of each service."""
+    for service in snapshot.services:
+        if service.environment == environment:
+            labels = dict(target.labels) | {"service": service.name, "environment": environment}
+            yield Series(service.name, target, labels, ("auditor_",), own_up=False)
+
+
+# --- selecting -----------------------------------------------------------------------------------------------------
+
+
+def selects(selector: Selector, series: Series) -> Match:
+    """Whether a selector selects series of a service."""
+    name = _by_name(selector, series)
+    if name is Match.NO:
+        return Match.NO
+    exact = selector.name in SYNTHETIC
+    pinned = False
+    for matcher in selector.matchers:
+        if matcher.label == NAME:
+            continue
+        if matcher.label in series.labels or exact:
+            if not holds(matcher, series.labels):
+                return Match.NO
+            pinned = pinned or _pins(matcher)
+        elif matcher.label in ("job", "instance") and matcher.label not in series.labels:
+            name = min(name, Match.PERHAPS)  # an instance that only a resolver knows
+        elif _never_own(matcher, series):
+            return Match.NO
+    if pinned or name is Match.YES:
+        return Match.YES
+    return Match.PERHAPS if series.prefixes is None else Match.NO
+
+
+def _pins(matcher: Matcher) -> bool:
+    """Whether a condition names whom it means, rather than take whoever there is."""
+    return matcher.label in IDENTIFYING and matcher.op in ("=", "=~") and matcher.value not in ("", ".*", ".+")
+
+
+def _never_own(matcher: Matcher, series: Series) -> bool:
+    """Whether a label that the target lacks must be there: environment, team and such come with the target only."""
+    return matcher.label in _TARGET_LABELS and not holds(matcher, {})
+
+
+# Labels that people write in `static_configs`, and no program on its own series.
+_TARGET_LABELS = frozenset({"environment", "env", "team", "owner", "tier", "cluster", "region", "datacenter", "dc"})
+
+
+def _by_name(selector: Selector, series: Series) -> Match:
+    names = [m for m in selector.matchers if m.label == NAME]
+    if selector.name is None:
+        if not names:
+            return Match.YES
+        return Match.YES if _could_begin(names, series) else Match.NO
+    if selector.name in SYNTHETIC:
+        return Match.YES if series.own_up else Match.NO
+    if series.prefixes is not None and selector.name.startswith(series.prefixes):
+        return Match.YES
+    foreign = selector.name.startswith(series.alien) or (not series.own_up and selector.name.startswith(COMMON))
+    return Match.NO if foreign else Match.PERHAPS
+
+
+def _could_begin(names: Iterable[Matcher], series: Series) -> bool:
+    """Whether expressions for names can be meant for the metrics of a series: by one name that begins so."""
+    if series.prefixes is None:
+        return True
+    return all(
+        any(pattern(m.value).fullmatch(word) is not None for word in _samples(series, m.value)) is (m.op == "=~")
+        for m in names
+        if "~" in m.op
+    )
+
+
+def _samples(series: Series, text: str) -> Iterator[str]:
+    """Names that a series may have, made of its prefixes and of what the expression itself spells."""
+    spelt = text.split("|")
+    for prefix in series.prefixes or ():
+        yield prefix
+        yield f"{prefix}x"
+        yield from (word for word in spelt if word.startswith(prefix))
+
+
+def known_program(name: str, components: Iterable[Component]) -> Component | None:
+    """The component whose metrics begin as `name` does, by the longest prefix."""
+    found = [(prefix, component) for component in components for prefix in component.series if name.startswith(prefix)]
+    return max(found, key=lambda pair: len(pair[0]))[1] if found else None
