@@ -132,16 +132,21 @@ def _start(here: Path) -> Path:
     """The nearest directory from here upwards that has a Compose file, else this one."""
     from auditor.compose.files import DEFAULT_FILES
 
-    if _says_files(here / ".env"):
+    if says_files(here):
         return here
     upwards = (here, *here.parents)
     return next((place for place in upwards if any((place / name).exists() for name in DEFAULT_FILES)), here)
 
 
-def _says_files(env: Path) -> bool:
+def says_files(here: Path) -> bool:
+    """Whether `.env` may name the files. It is read as all is: never outside the root, and no pipe."""
+    from auditor.errors import EvidenceError
+    from auditor.sources.tree import DiskTree
+
+    root = _root(None, here)
     try:
-        return b"COMPOSE_FILE" in env.read_bytes() if env.is_file() else False
-    except OSError:
+        return b"COMPOSE_FILE" in DiskTree(root).read((here.relative_to(root) / ".env").as_posix())
+    except EvidenceError:
         return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from copy import deepcopy
@@ -10,8 +11,10 @@ from typing import Any
 
 import yaml
 
+from auditor.sources import compose_schema
 from tests.compose.conformance.corpus import Case, corpus
 from tests.compose.conformance.projects import projects
+from tests.compose.conformance.swapped import swapped
 
 _SPLINTERS = (
     *("null", "[]", "{}", "[a, [b]]", "{a: {b: c}}", "-1", "1e999", "true", "''", "9" * 5_000, "0x", "\u00e9", "~"),
@@ -42,7 +45,8 @@ _SWAPS: tuple[Any, ...] = ([], {}, None, "text", 0, True, -1.5, ["a"], {"a": "b"
 
 def broken(count: int) -> Iterator[tuple[int, Case]]:
     """`count` projects, the same ones in every run, with the number that makes each of them."""
-    whole = [case for case in (*corpus(), *projects()) if case.files and not case.cwd]
+    told = [case for case in (*corpus(), *projects()) if case.files and not case.cwd]
+    whole = [case for case in told if not (case.refused and case.options)]  # where the option is what is wrong
     for number in range(count):
         dice = random.Random(number)  # noqa: S311 - no secret depends on it
         yield number, _broken(dice.choice(whole), dice)
@@ -52,7 +56,7 @@ def _broken(case: Case, dice: random.Random) -> Case:
     files: dict[str, str | bytes] = dict(case.files)
     path = dice.choice(sorted(files))
     text = str(case.files[path])
-    way = dice.choices((_mutated, _swapped, _made, _encoded), (40, 25, 20, 15))[0]
+    way = dice.choices((_mutated, _swapped, _typed, _made, _encoded), (40, 10, 20, 20, 10))[0]
     files[path] = way(text, dice)
     return Case(case.name, files, case.options, case.env)
 
@@ -112,6 +116,16 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     for key in keys:
         yield value, key
         yield from _places(value[key])
+
+
+@cache
+def _of_the_schema() -> tuple[str, ...]:
+    return tuple(str(case.files["compose.yaml"]) for case in swapped(json.loads(compose_schema.load_text())))
+
+
+def _typed(_text: str, dice: random.Random) -> str:
+    """A value of any type at any place that the published schema knows."""
+    return dice.choice(_of_the_schema())
 
 
 def _made(_text: str, dice: random.Random) -> str:

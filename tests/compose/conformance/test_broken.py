@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tests.compose.conformance.place import called, standing
 
 SHORT, WHOLE, CHILDREN = 500, 10_000, 20
 SECONDS = 1.0  # of processor time
+NAMED = re.compile(r"(?:error|warning): .+\n  --> .+:[0-9]+$", re.MULTILINE)
 COMMANDS = (("config", "--format", "json"), ("config", "--lax", "--lines"))
 
 
@@ -36,8 +38,8 @@ def said(code: int, output: str, errors: str) -> Iterator[str]:
         yield f"exit code {code}"
     if "Traceback" in output + errors or "internal error" in errors:
         yield errors[-300:]
-    if code in (2, 3) and "error: " not in errors and "warning: " not in errors:
-        yield f"exit code {code} without a word: {errors[-200:]}"
+    if code in (2, 3) and not NAMED.search(errors):
+        yield f"exit code {code} with no file and line: {errors[-200:]}"
 
 
 def wrong(numbers: range, root: Path) -> list[str]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from auditor.cli.config import says_files
 from tests.parts.plugin import need
 
 CANARY = "made-up-canary-5f21c0"  # stands in every file outside
@@ -32,7 +36,11 @@ PLACES = {
     "volumes": "services: {{a: {{image: x, volumes: ['{path}:/etc/prometheus/prometheus.yml']}}}}",
 }
 TRACED = ("include", "extends.file", "env_file", "label_file", "secrets.file", "build.dockerfile")
+ADDRESSES = ("https", "http", "git", "git at", "github", "oci", "ssh")
 PATHS = {
+    "swapped": "swapped.yaml",
+    "http": "http://127.0.0.1:80/x.yaml",
+    "github": "github.com/a/b.git",
     "..": "../outside/secret.yaml",
     "deep ..": "sub/../../outside/secret.yaml",
     "absolute": "{outside}/secret.yaml",
@@ -43,11 +51,11 @@ PATHS = {
     "pipe": "pipe",
     "proc": "/proc/self/environ",
     "device": "/dev/zero",
-    "https": "https://127.0.0.1:9/x.yaml",
-    "git": "https://127.0.0.1:9/x.git#main:secret.yaml",
+    "https": "https://127.0.0.1/x.yaml",
+    "git": "https://127.0.0.1/x.git#main:secret.yaml",
     "git at": "git@127.0.0.1:x/y.git",
-    "oci": "oci://127.0.0.1:9/x:latest",
-    "ssh": "ssh://git@127.0.0.1:9/x.git",
+    "oci": "oci://127.0.0.1/x:latest",
+    "ssh": "ssh://git@127.0.0.1/x.git",
 }
 COMMANDS = (("config",), ("config", "--lax", "--format", "json"), ("audit", "-f", "compose.yaml", "--offline"))
 
@@ -128,6 +136,90 @@ def test_nothing_outside_is_opened_called_or_started(home: Path, place: str) -> 
         log = traced(home)
         assert OPENED.search(log), "strace saw nothing"
         assert [*strangers(log, home), *CALLED.findall(log)] == [], path
+
+
+ROUNDS, ALL_ROUNDS = 50, 1_000
+
+
+def races(home: Path, rounds: int) -> set[int]:
+    """The exit codes of `config` while another thread swaps an included file for a link to the outside."""
+    from tests.compose.conformance.place import called, standing
+
+    write(home, "include", "swapped")
+    ours, link, stop = home / "swapped.yaml", home / "spare.yaml", threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            link.unlink(missing_ok=True)
+            link.symlink_to("../outside/secret.yaml")
+            link.replace(ours)
+            link.write_text("services: {b: {image: 'ours:1'}}")
+            link.replace(ours)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    codes = set()
+    try:
+        with standing(home, environment(home)):
+            for _ in range(rounds):
+                code, output, errors = called("config")
+                assert CANARY not in output + errors
+                assert (code == 0) == ("ours:1" in output)
+                codes.add(code)
+    finally:
+        stop.set()
+        thread.join()
+    return codes
+
+
+def test_a_file_swapped_for_a_link_while_it_is_read_leaks_nothing(home: Path) -> None:
+    assert races(home, ROUNDS) <= {0, 3}
+
+
+@pytest.mark.endurance
+@pytest.mark.timeout(1_200)
+def test_nor_does_it_in_a_thousand_races(home: Path) -> None:
+    assert races(home, ALL_ROUNDS) == {0, 3}
+
+
+@pytest.mark.parametrize("kind", ["a link", "a pipe", "a directory", "a link to a device"])
+def test_variables_are_read_inside_only(home: Path, kind: str) -> None:
+    from tests.compose.conformance.place import called, standing
+
+    (home / "compose.yaml").write_text("services: {a: {image: 'x:${CANARY:-none}'}}")
+    makers = {
+        "a link": lambda path: path.symlink_to("../outside/secret.yaml"),
+        "a pipe": os.mkfifo,
+        "a directory": Path.mkdir,
+        "a link to a device": lambda path: path.symlink_to("/dev/zero"),
+    }
+    makers[kind](home / ".env")
+    with standing(home, environment(home)):
+        code, output, errors = called("config")
+    assert code in (0, 3)
+    assert CANARY not in output + errors
+
+
+def test_a_linked_env_file_says_nothing(home: Path) -> None:
+    (home.parent / "outside" / "env").write_text("COMPOSE_FILE=a.yaml")
+    (home / "sub" / "env").write_text("COMPOSE_FILE=a.yaml")
+    (home / ".env").symlink_to("../outside/env")
+    assert not says_files(home)
+    (home / ".env").unlink()
+    (home / ".env").symlink_to("sub/env")
+    assert says_files(home)
+
+
+def test_no_address_is_called(home: Path) -> None:
+    """In a network of its own, where each port that the addresses name has a listener."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("a network of its own takes root and unshare")
+    command = ["unshare", "--net", sys.executable, "-m", "tests.compose.conformance.listening", str(home)]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
+    assert found.returncode == 0, found.stderr
+    heard = json.loads(found.stdout)
+    assert heard.pop("control") == 1, "the listener hears nothing"
+    assert heard == dict.fromkeys(ADDRESSES, 0)
 
 
 def test_the_search_finds_what_it_is_for(home: Path) -> None:
