@@ -459,7 +459,14 @@ def _reorder(value: Mapping, order: tuple[str, ...]) -> None:
             value[key] = old[key]
 
 
-_WEIGHT: Fields = {"path": text, "weight": whole}
+def weight(value: Value, work: Work) -> Value:
+    """A weight, which Compose takes as a number alone."""
+    if isinstance(value, str) and not work.lenient:
+        raise FormError("wants a number, not a text")
+    return whole(value, work)
+
+
+_WEIGHT: Fields = {"path": text, "weight": weight}
 _RATE: Fields = {"path": text, "rate": memory}
 _GO_NAMES = {"path": "Path", "weight": "Weight", "rate": "Rate"}
 
@@ -482,7 +489,7 @@ def _go_named(made: Merged, work: Work) -> Value:
 
 
 BLKIO: Fields = {
-    "weight": whole,
+    "weight": weight,
     "weight_device": _throttles(_WEIGHT),
     **dict.fromkeys(
         ("device_read_bps", "device_read_iops", "device_write_bps", "device_write_iops"),

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
+from math import isfinite
 from types import MappingProxyType
 from typing import Literal
 
@@ -16,6 +17,7 @@ from auditor.compose.forms import (
     Fields,
     Work,
     begun,
+    exact_pairs,
     extensions,
     flag,
     listed,
@@ -101,8 +103,24 @@ def canonical(
         help = "use lower-case letters, digits, `_` and `-`, and begin with a letter or digit"
         where = Location("COMPOSE_PROJECT_NAME")
         work.faults.add(f"`{named[:60]}` is no name of a project", where, help=help)
+    if form == "json":
+        _say_unprintable(config, work)
     faults = composition.loader.faults.all()
     return Canonical(config, *_judged(faults, inactive, interpolate=interpolate), composition.loader.places)
+
+
+def _say_unprintable(config: Mapping, work: Work) -> None:
+    """Says which numbers JSON has no form for; only `x-` keys hold values that are not converted."""
+    todo: list[tuple[Value, int]] = [(config[key], config.lines[key]) for key in config if key.startswith("x-")]
+    while todo:
+        value, position = todo.pop()
+        if isinstance(value, Mapping):
+            todo += [(item, value.lines.get(key, position)) for key, item in value.items()]
+        elif isinstance(value, Sequence):
+            todo += [(item, position) for item in value]
+        elif isinstance(value, float) and not isfinite(value):
+            help = "put it into quotes, or print YAML"
+            work.faults.add("a number that JSON cannot write", position, help=help, fatal=True)
 
 
 _OF_THE_WHOLE = ("undefined", "neither `image` nor", "depends on", "env_file", "together with")
@@ -154,7 +172,7 @@ class Writing:
         self._judge(services)
         for key in sections if self.work.yaml else sorted(sections):
             put(result, key, sections[key], self.model)
-        extensions(result, self.model)
+        extensions(result, self.model, yaml=self.work.yaml)
         return result
 
     # --- services ----------------------------------------------------------------------------------------------
@@ -166,10 +184,16 @@ class Writing:
         result = begun(section)
         for name in sorted(section):
             value = unwrap(section[name])
-            if name in self.active and isinstance(value, Mapping):
-                made = canonical_service(name, value, self._environment(name, value), self.work)
-                self._label_files(name, value, made)
-                put(result, name, made, section)
+            if not isinstance(value, Mapping):
+                continue
+            if name not in self.active:
+                self.work.inactive = True
+                canonical_service(name, value, {}, self.work)
+                self.work.inactive = False
+                continue
+            made = canonical_service(name, value, self._environment(name, value), self.work)
+            self._label_files(name, value, made)
+            put(result, name, made, section)
         return result
 
     def _judge(self, services: Mapping) -> None:
@@ -249,7 +273,7 @@ class Writing:
         data = self.loader.beside(Source(inside, faults.places.at(position)))
         if data is not None:
             offset = self.loader.places.offset(inside)
-            for key, entry in self.loader.parse_env(data, inside, self.work.values).items():
+            for key, entry in self.loader.parse_env(data, inside, _NONE).items():
                 yield key, entry.value, offset + entry.line
 
     def _env_files(self, service: Mapping) -> Iterator[tuple[str, str, int]]:
@@ -284,7 +308,11 @@ class Writing:
         declared = unwrap(self.model.get(section))
         source = declared if isinstance(declared, Mapping) else Mapping(line=self.model.line)
         result = begun(source)
-        for name in sorted(_used(section, services)):
+        used = _used(section, services)
+        for name in source.keys() - used:
+            if isinstance(item := unwrap(source[name]), Mapping):
+                self._resource(section, name, item)  # not shown, and refused if it is wrong
+        for name in sorted(used):
             if name not in source and name != "default":
                 continue  # said by the loader
             item = unwrap(source.get(name))
@@ -362,7 +390,7 @@ _FILE: Fields = {
     "external": _external,
     "labels": pairs,
     "driver": text,
-    "driver_opts": pairs,
+    "driver_opts": exact_pairs,
     "template_driver": text,
 }
 _SECTIONS: dict[str, Fields] = {

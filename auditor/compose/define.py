@@ -336,7 +336,7 @@ def _dependencies(name: str, service: Mapping, faults: Faults) -> tuple[Dependen
         required = boolean(long.get("required")) is not False
         found[key] = Dependency(key, condition, required, at(edges.lines[key]), not isinstance(value, Short))
     for key, target in _implied(service):
-        if target and target != name:
+        if target:
             found.setdefault(target, Dependency(target, location=at(service.lines[key]), stated=False))
     return tuple(found.values())
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from auditor.compose import dotenv
 from auditor.compose.interpolate import Budget, ExpansionError, Interpolation, Scope, Text
-from auditor.compose.merge import TAGS, copied, keyed, merge_model, merge_service, unwrap
+from auditor.compose.merge import TAGS, bare, copied, keyed, merge_model, merge_service, unwrap
 from auditor.compose.places import Faults, Places
 from auditor.compose.rebase import rebase_model, rebase_service
 from auditor.compose.schema import Schema
@@ -249,8 +249,8 @@ class Loader:
         for here, key, service in reversed(chain):
             own = _without(service, "extends")
             if base is not None:
-                base = rebase_service(base, below.directory, here.directory)
-                own = merge_service(base, own, self.faults, key)
+                base = rebase_service(bare(base) if self.tagged else base, below.directory, here.directory)
+                own = merge_service(base, own, self.faults, key, keep=self.tagged)
             base = here.done[key] = own
             below = here
         return base if base is not None else Mapping()
@@ -338,6 +338,8 @@ class Loader:
         for key in long.keys() - {"path", "project_directory", "env_file"}:
             self.faults.add(f"unknown key `{key}` in `include`", long.lines[key])
         files = _texts(long.get("path"))
+        if not files and (long.get("path") is None or long["path"] == []):
+            return None  # Compose reads nothing there, and says nothing
         if not files:
             self.faults.add("`include` wants a path or a list of paths", asked)
             return None
@@ -362,6 +364,8 @@ class Loader:
         # Compose takes no name and no extensions from what is included.
         for key in [key for key in model if key == "name" or str(key).startswith("x-")]:
             model = _without(model, key)
+        if self.tagged:
+            model = bare(model)
         if inner is not scope:
             model = _settled(model, inner)
         return rebase_model(model, home, directory)

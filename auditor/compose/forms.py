@@ -7,7 +7,7 @@ import re
 import struct
 from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from auditor.compose.merge import Merged, keyed, unwrap
@@ -32,7 +32,7 @@ class Work:
     lenient: bool = False  # texts may still hold variables
     service: str | None = None
     position: int = 0  # of the key whose value is converted
-    inactive: frozenset[str] = field(default_factory=frozenset)
+    inactive: bool = False  # the service is not part of the project: Compose only reads it
 
     def absolute(self, path: str) -> str:
         """A path of the project as the engine would see it; one that is absolute stays as it is written."""
@@ -91,9 +91,20 @@ def put(result: Merged, key: str, made: Value, source: Mapping, old: str | None 
         result.overrode[key] = source.overrode[old]
 
 
-def extensions(result: Merged, value: Mapping) -> None:
+def extensions(result: Merged, value: Mapping, *, yaml: bool = True) -> None:
+    """The `x-` keys, as they are; in JSON an empty list is null, as Go has it."""
     for key in sorted(key for key in value if key.startswith("x-")):
-        put(result, key, plain(value[key]), value)
+        made = plain(value[key])
+        put(result, key, made if yaml else _nulled(made), value)
+
+
+def _nulled(value: Value) -> Value:
+    if isinstance(value, Mapping):
+        value.update((key, _nulled(item)) for key, item in value.items())
+    elif isinstance(value, Sequence):
+        value[:] = [_nulled(item) for item in value]
+        return value or None
+    return value
 
 
 def plain(value: Value) -> Value:
@@ -167,7 +178,7 @@ def flag(value: Value, work: Work) -> Value:
     return found
 
 
-_INTEGER = re.compile(r"[-+]?(?:0x[0-9a-fA-F]+|0o?[0-7]+|[0-9]+)")
+_INTEGER = re.compile(r"[-+]?[0-9]+")
 
 
 def whole(value: Value, work: Work) -> Value:
@@ -185,7 +196,7 @@ def whole(value: Value, work: Work) -> Value:
         if work.lenient:
             return value
         raise FormError("wants a whole number")
-    return int(str(value), 10)
+    return int(str(value))
 
 
 def real(value: Value, work: Work) -> Value:
@@ -340,6 +351,16 @@ def unique(value: Value, work: Work) -> Sequence:
 def pairs(value: Value, work: Work) -> Value:
     """`NAME=value` lists and mappings as a sorted mapping; what has no value is an empty text."""
     return _pairs(value, lambda item: scalar_text(item))
+
+
+def exact_pairs(value: Value, work: Work) -> Value:
+    """Options that Compose holds as texts: a number must be whole, and nothing else becomes one."""
+    source = keyed(value)
+    for item in source.values() if source is not None else ():
+        item = unwrap(item)
+        if isinstance(item, bool | float | Mapping | Sequence):
+            raise FormError("wants texts or whole numbers as values")
+    return pairs(value, work)
 
 
 def nullable_pairs(value: Value, work: Work) -> Value:

@@ -44,13 +44,14 @@ Rule: TypeAlias = "Callable[[Value, Value, Where], Value]"
 class Where:
     """What a rule needs besides two values: the key for messages, the later value's position, the faults."""
 
-    __slots__ = ("faults", "key", "position", "service")
+    __slots__ = ("faults", "keep", "key", "position", "service")
 
-    def __init__(self, faults: Faults, key: str, position: int, service: str | None) -> None:
+    def __init__(self, faults: Faults, key: str, position: int, service: str | None, *, keep: bool = False) -> None:
         self.faults = faults
         self.key = key
         self.position = position
         self.service = service
+        self.keep = keep  # tags stay on their values, for they hold against what comes beneath the result too
 
     def conflict(self, base: Value, over: Value) -> Value:
         """Says that a list stands against a mapping or the like, and keeps the base."""
@@ -75,19 +76,23 @@ def merge_mapping(base: Mapping, over: Mapping, rules: dict[str, Rule], where: W
     for key, value in over.items():
         position = over.lines[key]
         before = unwrap(merged.get(key))
+        result: Value
         if isinstance(value, Tagged):
-            if value.tag == "!reset":
+            if where.keep:
+                result = value
+            elif value.tag == "!reset":
                 merged.pop(key, None)
                 merged.lines.pop(key, None)
                 continue
-            result = value.value
+            else:
+                result = value.value
         elif before is None:
             result = value
         elif value is None and rules.get(key) is not replace:
             continue
         else:
             rule = rules.get(key, generic)
-            result = rule(before, value, Where(faults, key, position, service))
+            result = rule(before, value, Where(faults, key, position, service, keep=where.keep))
             if result is not value:
                 merged[key] = result
                 continue
@@ -234,7 +239,8 @@ def _key(value: Value) -> object:
 
 
 def _gpus(base: Value, over: Value, where: Where) -> Value:
-    return generic(_as_gpus(base, where), _as_gpus(over, where), where)
+    """`all` is a list of one once it is read, which another `all` cannot override."""
+    return generic(_as_gpus(base, where), over, where)
 
 
 def _as_gpus(value: Value, where: Where) -> Value:
@@ -356,8 +362,38 @@ SERVICE_RULES: dict[str, Rule] = {
 _RESOURCE = nested({"labels": by_key, "driver_opts": by_key, "ipam": nested({"config": _subnets})})
 
 
-def merge_service(base: Mapping, over: Mapping, faults: Faults, name: str) -> Mapping:
-    return merge_mapping(base, over, SERVICE_RULES, Where(faults, name, over.line, name))
+def merge_service(base: Mapping, over: Mapping, faults: Faults, name: str, *, keep: bool = False) -> Mapping:
+    """`keep`: tags stay, because the result is merged over something in its turn."""
+    return merge_mapping(base, over, SERVICE_RULES, Where(faults, name, over.line, name, keep=keep))
+
+
+def bare(mapping: Mapping) -> Mapping:
+    """A mapping without any tags: what was reset is gone. Shared where there is nothing to take off."""
+    made = _bare(mapping)
+    return made if isinstance(made, Mapping) else mapping
+
+
+def _bare(value: Value) -> Value:
+    value = unwrap(value)
+    if isinstance(value, Mapping):
+        changed = {key: made for key, item in value.items() if (made := _bare(item)) is not item}
+        if not changed:
+            return value
+        result = copied(value)
+        result.update(changed)
+        for key in [key for key, item in value.items() if isinstance(item, Tagged) and item.tag == "!reset"]:
+            del result[key]
+        return result
+    if isinstance(value, Sequence):
+        kept = [
+            (_bare(item), line)
+            for item, line in zip(value, value.lines, strict=True)
+            if not (isinstance(item, Tagged) and item.tag == "!reset")
+        ]
+        if len(kept) == len(value) and all(made is item for (made, _), item in zip(kept, value, strict=True)):
+            return value
+        return Sequence([made for made, _ in kept], line=value.line, lines=[line for _, line in kept])
+    return value
 
 
 def _services(base: Value, over: Value, where: Where) -> Value:

@@ -15,6 +15,7 @@ from auditor.compose.forms import (
     command,
     distinct,
     duration,
+    exact_pairs,
     extensions,
     flag,
     items,
@@ -131,7 +132,7 @@ def _build(value: Value, work: Work) -> Value:
     if not isinstance(written, Mapping):
         raise FormError("wants a path or a mapping")
     inline = unwrap(written.get("dockerfile_inline"))
-    if inline and unwrap(written.get("dockerfile")):
+    if inline and unwrap(written.get("dockerfile")) and not work.inactive:
         work.refuse("`dockerfile` and `dockerfile_inline` exclude each other", work.position)
     made = record(written, BUILD, work)
     result = begun(written)
@@ -222,6 +223,22 @@ _HOOK: Fields = {
 }
 
 
+def _hook(item: Value, work: Work) -> Value:
+    """JSON shows a command that is nothing."""
+    made = record(item, _HOOK, work, frozenset(("command",)))
+    if "command" in made or work.yaml or not isinstance(item, Mapping):
+        return made
+    result = begun(made)
+    put(result, "command", None, item)
+    for key in made:
+        put(result, key, made[key], made)
+    return result
+
+
+def _hooks(value: Value, work: Work) -> Value:
+    return items(value, work, _hook)
+
+
 def _path(value: Value, work: Work) -> Value:
     return work.absolute(str(text(value, work)))
 
@@ -271,7 +288,7 @@ def _test(value: Value, work: Work) -> Value:
     if isinstance(value, str):
         return Sequence(["CMD-SHELL", str(value)], line=work.position, lines=[work.position] * 2)
     found = texts(value, work)
-    if found and found[0] not in ("NONE", "CMD", "CMD-SHELL"):
+    if found and found[0] not in ("NONE", "CMD", "CMD-SHELL") and not work.inactive:
         raise FormError("a list begins with `NONE`, `CMD` or `CMD-SHELL`")
     return found
 
@@ -331,6 +348,18 @@ def _depends_on(value: Value, work: Work) -> Value:
     return result
 
 
+def _tmpfs(value: Value, work: Work) -> Value:
+    """Each once; two of one target exclude each other."""
+    made = one_or_more(value, work)
+    seen: set[str] = set()
+    for item, position in zip(made, made.lines, strict=True):
+        target = str(item).partition(":")[0]
+        if target in seen and not work.inactive:
+            work.refuse(f"`tmpfs` mounts `{target[:60]}` twice", position)
+        seen.add(target)
+    return made
+
+
 def _label_pairs(value: Value, work: Work) -> Value:
     return pairs(value, work)
 
@@ -344,7 +373,7 @@ def _option_lists(value: Value, work: Work) -> Value:
         item = unwrap(value[key])
         given = item if isinstance(item, Sequence) else Sequence([item], line=value.line, lines=[value.lines[key]])
         put(result, key, texts(given, work), value)
-    return result
+    return result or None
 
 
 def _provider(value: Value, work: Work) -> Value:
@@ -438,9 +467,9 @@ SERVICE: Fields = {
     "stdin_open": flag,
     "stop_grace_period": duration,
     "stop_signal": text,
-    "storage_opt": pairs,
+    "storage_opt": exact_pairs,
     "sysctls": pairs,
-    "tmpfs": one_or_more,
+    "tmpfs": _tmpfs,
     "tty": flag,
     "ulimits": attached.ulimits,
     "use_api_socket": flag,
@@ -450,9 +479,9 @@ SERVICE: Fields = {
     "volumes": attached.volumes,
     "volumes_from": unique,
     "working_dir": text,
-    "pre_start": listed(_HOOK, frozenset(("command",))),
-    "post_start": listed(_HOOK, frozenset(("command",))),
-    "pre_stop": listed(_HOOK, frozenset(("command",))),
+    "pre_start": _hooks,
+    "post_start": _hooks,
+    "pre_stop": _hooks,
 }
 _KEEP = frozenset(("attach", "init", "command", "entrypoint", "scale", "stop_grace_period"))
 

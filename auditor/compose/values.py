@@ -72,8 +72,8 @@ def integer(value: Value) -> int | None:
     return int(result) if result is not None and result == int(result) else None
 
 
-_TRUE = frozenset(("true", "yes", "on", "y", "t", "1"))
-_FALSE = frozenset(("false", "no", "off", "n", "f", "0"))
+_TRUE = frozenset(("true", "yes", "on", "y"))
+_FALSE = frozenset(("false", "no", "off", "n"))
 BOOLEANS = _TRUE | _FALSE  # the texts that Compose reads as booleans, in any case
 
 
