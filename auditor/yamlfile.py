@@ -497,7 +497,7 @@ class _Reading:
         """A scalar with an explicit tag."""
         tag, text, line = event.tag, event.value, event.start_mark.line + 1
         if tag in self.tags:
-            return Tagged(tag, self.plain(event) if event.style in (None, "") else text, line)
+            return Tagged(tag, str(text), line)  # whatever it looks like: the tag took the place of its type
         if tag in ("!", f"{_STANDARD}str"):
             return str(text)
         value = self.plain(event)

@@ -46,6 +46,7 @@ class Composition:
     name: str | None
     scope: Scope
     profiles: frozenset[str]
+    told: str | None = None  # the name that a variable gives the project, as it was given
 
 
 def load(
@@ -143,7 +144,7 @@ def _load(
     home = posixpath.dirname(paths[0])
     env = _env(loader, spec, directory, home, given)
     scope = Scope({**env, **given}, loader.budget)
-    told = bool(spec.project or scope.values.get("COMPOSE_PROJECT_NAME"))
+    told = None if spec.project else scope.values.get("COMPOSE_PROJECT_NAME") or None
     name = _project_name(loader, spec, paths, home or root_name, scope)
     scope = Scope({**scope.values, "COMPOSE_PROJECT_NAME": name or ""}, loader.budget)
     sources = [Source(path, _asked(spec, path)) for path in paths]
@@ -157,8 +158,8 @@ def _load(
         faults.add("no `services`", model.line, help="write the services under a top-level `services:`")
     model = conform(model, loader.schema, faults, lenient=not loader.interpolate)
     project = _project(spec, loader, model, home, name, scope)
-    composition = Composition(model, loader, home, name, scope, _profiles(spec, scope))
-    return replace(project, named=told or project.named), composition
+    composition = Composition(model, loader, home, name, scope, _profiles(spec, scope), told)
+    return replace(project, named=bool(spec.project or told) or project.named), composition
 
 
 def _project(

@@ -149,9 +149,15 @@ def _long_port(item: Mapping, work: Work) -> Value:
     return result
 
 
+def _exposed(item: Value, work: Work) -> Value:
+    if isinstance(item, float):
+        raise FormError("a port is a whole number or a text")
+    return text(item, work)
+
+
 def expose(value: Value, work: Work) -> Value:
     """Ports as texts, each once."""
-    found = items(value, work, text)
+    found = items(value, work, _exposed)
     seen: dict[Value, int] = {}
     for item, position in zip(found, found.lines, strict=True):
         seen.setdefault(item, position)
@@ -423,9 +429,11 @@ def ulimits(value: Value, work: Work) -> Value:
                 raise FormError(f"`{name[:60]}` wants both `soft` and `hard`")
             made: Value = record(item, {"soft": whole, "hard": whole}, work)
         else:
+            if isinstance(item, float):
+                raise FormError(f"`{name[:60]}` wants a whole number")
             made = whole(item, work)
         put(result, name, made, value)
-    return result
+    return result or None
 
 
 def _count(value: Value, work: Work) -> Value:

@@ -99,7 +99,7 @@ def canonical(
     else:
         config = uninterpreted(composition.model, composition.name or "", work)
     inactive = frozenset(definition.name for definition in project.definitions if not definition.active)
-    if spec.project is None and (named := variables.get("COMPOSE_PROJECT_NAME")) and normal_name(named) != named:
+    if (named := composition.told) and normal_name(named) != named:
         help = "use lower-case letters, digits, `_` and `-`, and begin with a letter or digit"
         where = Location("COMPOSE_PROJECT_NAME")
         work.faults.add(f"`{named[:60]}` is no name of a project", where, help=help)
@@ -329,8 +329,12 @@ class Writing:
             for key in made:
                 put(result, key, made[key], made)
             return result
-        real = unwrap(value.get("name")) or (unwrap(old.get("name")) if isinstance(old, Mapping) else None)
-        put(result, "name", scalar_text(real) if real else name if external else f"{self.name}_{name}", value)
+        real = unwrap(value.get("name"))
+        if real is None and isinstance(old, Mapping):
+            real = unwrap(old.get("name"))
+        shown = scalar_text(real) if real is not None else name if external else f"{self.name}_{name}"
+        if shown:
+            put(result, "name", shown, value)
         for key in (*_SECTIONS[section], *sorted(made.keys() - _SECTIONS[section].keys())):
             if key in made:
                 put(result, key, made[key], made)
@@ -374,7 +378,9 @@ def _external(value: Value, work: Work) -> Value:
 
 def _file(value: Value, work: Work) -> Value:
     path = text(value, work)
-    return work.absolute(path) if isinstance(path, str) and path else None
+    if not isinstance(path, str) or not path:
+        return None
+    return path if path.startswith("/") else work.absolute(path)
 
 
 def _plain(value: Value, _work: Work) -> Value:

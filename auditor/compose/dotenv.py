@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from typing import NamedTuple
 
@@ -40,13 +41,25 @@ def parse(
     text = _text(data, path)
     entries: dict[str, Entry] = {}
     if raw:
-        for number, line in enumerate(text.split("\n"), 1):
-            name, separator, value = line.rstrip("\r").partition("=")
-            if separator and not name.lstrip().startswith("#"):
-                entries[name.strip()] = Entry(value, number)
+        entries.update(_raw(text, path, inherited))
         return entries
     _Reading(text, path, inherited, budget, entries).run()
     return entries
+
+
+def _raw(text: str, path: str, inherited: AnyMapping[str, str]) -> Iterator[tuple[str, Entry]]:
+    """`NAME=value` lines as they stand; a bare `NAME` takes what is inherited."""
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.removesuffix("\r").lstrip()
+        if not line or line.startswith("#"):
+            continue
+        name, separator, value = line.partition("=")
+        if not name or " " in name or "\t" in name:
+            what = f"`{name[:60]}` is no name of a variable" if name else "a line without a name"
+            raise TextError(what, path=path, line=number, help="write `NAME=value`, with no space in the name")
+        given = value if separator else inherited.get(name)
+        if given is not None:
+            yield name, Entry(given, number)
 
 
 def _text(data: bytes, path: str) -> str:

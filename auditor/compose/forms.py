@@ -188,15 +188,21 @@ def whole(value: Value, work: Work) -> Value:
     if isinstance(value, int):
         return value
     if isinstance(value, float):
-        if not value.is_integer():
-            raise FormError("wants a whole number")
-        return int(value)
+        return int(value)  # where a fraction may be written at all, Compose drops it
     found = _INTEGER.fullmatch(str(value))
     if found is None:
         if work.lenient:
             return value
         raise FormError("wants a whole number")
     return int(str(value))
+
+
+def natural(value: Value, work: Work) -> Value:
+    """A whole number that is not below zero."""
+    found = whole(value, work)
+    if isinstance(found, int) and found < 0:
+        raise FormError("wants a number that is not below zero")
+    return found
 
 
 def real(value: Value, work: Work) -> Value:
@@ -226,7 +232,7 @@ def short_float(number: float) -> Value:
 
 def memory(value: Value, work: Work) -> Value:
     """Bytes, as a text."""
-    if isinstance(value, float) and not value.is_integer():
+    if isinstance(value, float):
         raise FormError("wants a whole number of bytes, or a text")
     found = size(value)
     if found is None:

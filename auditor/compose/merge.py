@@ -411,7 +411,23 @@ def _services(base: Value, over: Value, where: Where) -> Value:
 def _resources(base: Value, over: Value, where: Where) -> Value:
     if not (isinstance(base, Mapping) and isinstance(over, Mapping)):
         return where.conflict(base, over)
-    return merge_mapping(base, over, dict.fromkeys(over, _RESOURCE), where)
+    return merge_mapping(base, over, dict.fromkeys(over, _resource), where)
+
+
+def _resource(base: Value, over: Value, where: Where) -> Value:
+    return _RESOURCE(_with_external(base), _with_external(over), where)
+
+
+def _with_external(value: Value) -> Value:
+    """`external: {name: x}` as what it stands for: `external: true`, and the name beside it."""
+    old = value.get("external") if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping) or not isinstance(old, Mapping):
+        return value
+    result = copied(value)
+    result["external"] = True
+    if "name" in old and "name" not in value:
+        result["name"], result.lines["name"] = old["name"], old.lines["name"]
+    return result
 
 
 _MODEL_RULES: dict[str, Rule] = {

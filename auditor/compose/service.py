@@ -21,6 +21,7 @@ from auditor.compose.forms import (
     items,
     listed,
     memory,
+    natural,
     nested,
     nullable_pairs,
     one_or_more,
@@ -165,18 +166,18 @@ _LIMITS: Fields = {
     "generic_resources": listed(_GENERIC),
 }
 _UPDATE: Fields = {
-    "parallelism": whole,
+    "parallelism": natural,
     "delay": duration,
     "failure_action": text,
     "monitor": duration,
     "max_failure_ratio": real,
     "order": text,
 }
-_RESTART: Fields = {"condition": text, "delay": duration, "max_attempts": whole, "window": duration}
+_RESTART: Fields = {"condition": text, "delay": duration, "max_attempts": natural, "window": duration}
 _PLACEMENT: Fields = {
     "constraints": texts,
     "preferences": listed({"spread": text}),
-    "max_replicas_per_node": whole,
+    "max_replicas_per_node": natural,
 }
 _DURATIONS = frozenset(("delay", "monitor", "window"))
 DEPLOY: Fields = {
@@ -297,7 +298,7 @@ HEALTHCHECK: Fields = {
     "test": _test,
     "timeout": duration,
     "interval": duration,
-    "retries": whole,
+    "retries": natural,
     "start_period": duration,
     "start_interval": duration,
     "disable": flag,

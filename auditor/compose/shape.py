@@ -170,13 +170,14 @@ class _Walk:
             yield from self.value(value, meant[0], path, position)
 
     def _admits(self, value: Value, node: Node) -> bool:
-        """Whether a value has a type that is wanted. What a variable gave passes as any single value."""
+        """Whether a value has a type that is wanted. A variable whose value is not known passes as any."""
         if node.types is not None and not node.types & _kinds(value):
             return self._variable(value) and not node.types.isdisjoint(_SCALARS)
         return not node.branches or any(self._admits(value, self.node(raw)) for raw in node.branches)
 
     def _variable(self, value: Value) -> bool:
-        passes = isinstance(value, Text) or (self.lenient and isinstance(value, str) and "$" in value)
+        unset = isinstance(value, Text) and value == ""
+        passes = unset or (self.lenient and isinstance(value, str) and "$" in value)
         self.excused |= passes
         return passes
 

@@ -94,7 +94,7 @@ def _named(source: Mapping, key: str, project: str, work: Work) -> Mapping:
     result = begun(source)
     for name, value in source.items():
         put(result, name, value, source)
-    if isinstance(path := unwrap(source.get("file")), str):
+    if isinstance(path := unwrap(source.get("file")), str) and not path.startswith("/"):
         result["file"] = work.absolute(path)
     old = unwrap(source.get("external"))
     external = isinstance(old, Mapping) or boolean(old) is True

@@ -15,10 +15,9 @@ _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 _LONGEST = 64  # characters of any number, size or duration that somebody means
-_SHELL = re.compile(r"""["'\\;&|<>]""")
-_WORD = re.compile(r"""(?:[^\s"'\\;&|<>]+|'[^']*'|"(?:[^"\\]|\\.)*"|\\.)+""", re.DOTALL)
-_PART = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^\s"'\\;&|<>]+)""", re.DOTALL)
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_SHELL = re.compile(r"""["'\\;&|<>()`]""")
+_BARE = re.compile(r"[^ \t\r\n]+")
+_DIGITS = tuple("0123456789")
 
 
 def duration(value: Value) -> float | None:
@@ -116,30 +115,60 @@ def words(text: str) -> list[str]:
 
 
 def split(text: str) -> list[str] | None:
-    """The words of a command line, None where a quote is left open."""
-    if not _SHELL.search(text):
-        return text.split()
-    found: list[str] = []
-    at = _past_space(text, 0)
-    while at < len(text):
-        if text[at] in ";&|<>":
-            break
-        word = _WORD.match(text, at)
-        if word is None:
-            return None
-        found.append("".join(map(_plain, _PART.finditer(word[0]))))
-        at = _past_space(text, word.end())
-    return found
+    """The words of a command line, None where a quote or bracket is left open."""
+    return _BARE.findall(text) if not _SHELL.search(text) else _Line().split(text)
 
 
-def _past_space(text: str, at: int) -> int:
-    while at < len(text) and text[at].isspace():
-        at += 1
-    return at
+class _Line:
+    """A command line while it is read: the word so far, and which quote is open (`$(` counts as one)."""
 
+    __slots__ = ("begun", "found", "quote", "word")
 
-def _plain(part: re.Match[str]) -> str:
-    single, double, escaped, bare = part.groups()
-    if double is not None:
-        return _ESCAPED.sub(r"\1", double)
-    return next(text for text in (single, escaped, bare) if text is not None)
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self.word = ""
+        self.begun = False  # a word of nothing but quotes is one too
+        self.quote = ""
+
+    def split(self, text: str) -> list[str] | None:
+        letters = iter(text)
+        for letter in letters:
+            if letter == "\\" and self.quote != "'":
+                escaped = next(letters, None)
+                if escaped is None:
+                    return None
+                self._add(escaped)
+            elif letter in " \t\r\n" and not self.quote:
+                self._end()
+            elif letter in ";&|<>" and not self.quote:
+                self.begun = self.begun and not (letter == ">" and self.word[:1] in _DIGITS)  # `2>` is no word
+                break
+            elif letter == "(" and self.quote in ("", "$("):
+                if self.quote or not self.word.endswith("$"):
+                    return None
+                self.quote = "$("
+                self._add(letter)
+            elif letter in "\"'`)":
+                self._quote(letter)
+            else:
+                self._add(letter)
+        self._end()
+        return None if self.quote else self.found
+
+    def _quote(self, letter: str) -> None:
+        opener = "$(" if letter == ")" else letter
+        if self.quote in ("", opener):
+            self.quote = "" if self.quote else opener
+            self.begun = True
+            if letter in "\"'":
+                return
+        self._add(letter)
+
+    def _add(self, letter: str) -> None:
+        self.word += letter
+        self.begun = True
+
+    def _end(self) -> None:
+        if self.begun:
+            self.found.append(self.word)
+        self.word, self.begun = "", False
