@@ -248,10 +248,13 @@ def _short_mount(source: str, item: str, work: Work) -> Value:
 
 def _sections(source: str) -> list[str]:
     """By colons, but for that of a Windows drive, which any single letter is taken for."""
-    if len(source) < 2 or not _DRIVE.match(source):
-        return source.split(":")
-    head, *rest = source[2:].split(":")
-    return [source[:2] + head, *rest]
+    parts = [""]
+    for character in source:
+        if character != ":" or (len(parts[-1]) == 1 and parts[-1].isalpha()):
+            parts[-1] += character
+        else:
+            parts.append("")
+    return parts
 
 
 def _clean(path: str) -> str:
@@ -474,8 +477,13 @@ def weight(value: Value, work: Work) -> Value:
     return whole(value, work)
 
 
+def _rate(value: Value, work: Work) -> Value:
+    """Bytes or operations a second; none is shown, too."""
+    return memory(value, work) or "0"
+
+
 _WEIGHT: Fields = {"path": text, "weight": weight}
-_RATE: Fields = {"path": text, "rate": memory}
+_RATE: Fields = {"path": text, "rate": _rate}
 _GO_NAMES = {"path": "Path", "weight": "Weight", "rate": "Rate"}
 
 

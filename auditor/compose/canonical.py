@@ -123,7 +123,14 @@ def _say_unprintable(config: Mapping, work: Work) -> None:
             work.faults.add("a number that JSON cannot write", position, help=help, fatal=True)
 
 
-_OF_THE_WHOLE = ("undefined", "neither `image` nor", "depends on", "env_file", "together with")
+_OF_THE_WHOLE = (
+    "does not say how it is run",
+    "undefined",
+    "neither `image` nor",
+    "depends on",
+    "env_file",
+    "together with",
+)
 
 
 def _judged(

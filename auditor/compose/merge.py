@@ -415,7 +415,8 @@ def _resources(base: Value, over: Value, where: Where) -> Value:
 
 
 def _resource(base: Value, over: Value, where: Where) -> Value:
-    return _RESOURCE(_with_external(base), _with_external(over), where)
+    own = base.get("name") if isinstance(base, Mapping) else None  # which the name of an `external:` contradicts
+    return _RESOURCE(_with_external(base), over if own else _with_external(over), where)
 
 
 def _with_external(value: Value) -> Value:
