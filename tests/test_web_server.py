@@ -27,7 +27,7 @@ import auditor.web.app, auditor.web.server
 from auditor.settings import Settings
 from tests.builders import report, service
 
-def scan(settings):
+def scan(settings, *_):
     time.sleep(float(sys.argv[1]))
     return report((service("web"),))
 
