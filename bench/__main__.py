@@ -16,7 +16,7 @@ from pathlib import Path
 
 from yaml import _yaml
 
-from bench import projects, shapes
+from bench import engine, projects, shapes
 from bench.measure import ROUNDS, Figure, compare, python
 from bench.peers import compose, compose_1, dclint
 
@@ -184,6 +184,8 @@ def main() -> None:
         for line in growing(directory, max(1, rounds // 2)):
             print(line, flush=True)
         for line in peers(directory, max(1, rounds // 2)):
+            print(line, flush=True)
+        for line in engine.rows(rounds):
             print(line, flush=True)
     sys.stdout.flush()
 

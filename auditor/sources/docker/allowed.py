@@ -22,11 +22,14 @@ class Allowed:
     lost: str | None = None
     method: str = "GET"
 
-    def fits(self, method: str, path: str) -> bool:
-        """Whether this is the request: nothing from outside but a whole id has a place in a path."""
-        pattern = re.escape(self.path).replace(r"\{id\}", IDENTIFIER)
-        return method == self.method and re.fullmatch(rf"(/v1\.[0-9]{{1,3}})?{pattern}", path) is not None
+    @property
+    def pattern(self) -> str:
+        """What a request line begins with: nothing from outside but a whole id has a place in it."""
+        path = re.escape(self.path).replace(r"\{id\}", IDENTIFIER)
+        return rf"{self.method} (/v1\.[0-9]{{1,3}})?{path}"
 
+
+_IMAGES = "what images set, and where their tags moved"
 
 READING = (
     Allowed("/version", "VERSION", "the engine's version, and which API it speaks", "the engine's version"),
@@ -35,14 +38,15 @@ READING = (
     Allowed("/containers/{id}/stats", "CONTAINERS", "memory, CPU, processes, network and block traffic"),
     Allowed("/events", "EVENTS", "who ended a container; what changed since the last look", "who ended a container"),
     Allowed("/info", "INFO", "the host's CPUs and memory; whether it leads a Swarm", "the host's CPUs and memory"),
-    Allowed("/images/json", "IMAGES", "which image a tag names now", "images and where their tags moved"),
-    Allowed("/images/sha256:{id}/json", "IMAGES", "what an image itself sets", "what images themselves set"),
+    Allowed("/images/json", "IMAGES", "which image a tag names now", _IMAGES),
+    Allowed("/images/sha256:{id}/json", "IMAGES", "what an image itself sets", _IMAGES),
 )
 
 
 def allowed(requests: Sequence[Allowed]) -> Callable[[str, str], bool]:
     """`(method, path) -> bool`: whether a request, its version of the API before the path or not, is one of these."""
-    return lambda method, path: any(request.fits(method, path) for request in requests)
+    pattern = re.compile("|".join(request.pattern for request in requests))
+    return lambda method, path: pattern.fullmatch(f"{method} {path}") is not None
 
 
 def section_of(path: str) -> str:

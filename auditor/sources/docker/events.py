@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from auditor.model import Container
 from auditor.sources.docker.transport import Engine
@@ -52,7 +53,9 @@ async def read_events(engine: Engine, since: float, until: float, actions: Seque
         "until": f"{until:.3f}",
         "filters": json.dumps({"type": ["container"], "event": list(actions)}),
     }
-    return parse_events((await engine.send("GET", "/events", query, seconds=SECONDS, limit=EVENT_LIMIT)).body)
+    return parse_events(
+        (await engine.send("GET", "/events", urlencode(query), seconds=SECONDS, limit=EVENT_LIMIT)).body
+    )
 
 
 def parse_events(body: bytes) -> Sequence[JSON]:

@@ -25,7 +25,7 @@ from auditor.sources.docker.failures import FAILURES, Garbled, Refused, cause_of
 from auditor.sources.docker.images import parse_images
 from auditor.sources.docker.parse import JSON, parse_container, parse_host, parse_listed
 from auditor.sources.docker.setup import parse_image, parse_setup
-from auditor.sources.docker.transport import Answer, Engine, connected, document, open_engine
+from auditor.sources.docker.transport import Answer, Engine, connected, document, negotiate
 from auditor.sources.docker.unchanged import Look, look
 from auditor.sources.hostile import printable
 
@@ -34,6 +34,7 @@ RESYNC = 300.0  # seconds after which a container is inspected again although no
 STATISTICS = 15.0  # seconds between two samples
 INFORMATION = 60.0  # seconds between two questions for the host
 CONTAINER_LIMIT = 20_000
+_QUICK_STATISTICS = 45  # the API 1.45, of engine 26
 
 Fact: TypeAlias = Container | Usage | Host | EngineImage
 _ID = re.compile(IDENTIFIER)
@@ -109,7 +110,7 @@ class Reader:
     def _forget(self) -> None:
         self._api: str | None = None  # what stands before a path
         self._known: dict[str, _Known] = {}
-        self._moment: float | None = None  # of the last list, by the engine's clock
+        self._moment: tuple[float, float] | None = None  # of the last list, by the engine's clock and by ours
         self._usages: dict[str, Usage] = {}
         self._sampled = float("-inf")
         self._host: Host | None = None
@@ -147,10 +148,13 @@ class Reader:
         try:
             route = route_of(self.address)
             engine = Engine(
-                route, timeout=self._timeout, deadline=time.monotonic() + self._total - 0.5, width=_width(route)
+                route,
+                timeout=self._timeout,
+                deadline=time.monotonic() + self._total - 0.5,
+                width=_width(route, self._api),
             )
             async with connected(engine), asyncio.timeout(self._total):
-                return await _Look(self, engine, environment).take()
+                return await _Look(self, engine, route, environment).take()
         except FAILURES as error:
             self._forget()
             raise explain(self.address, error, self._timeout) from None
@@ -159,67 +163,73 @@ class Reader:
             raise
 
 
-def _width(route: Route) -> int:
-    """How many connections are useful: an engine before 26 keeps each call for statistics for a second."""
+def _width(route: Route, api: str | None) -> int:
+    """How many connections are useful. An engine before 26 takes a second for each call for statistics."""
     if route.command:
         return 8  # an ssh each
-    return 256 if route.socket else 64
+    number = re.fullmatch(r"/v1\.(\d+)", api or "")
+    return 256 if route.socket and number and int(number[1]) < _QUICK_STATISTICS else 64
 
 
 class _Look:
     """One look of a reader."""
 
-    def __init__(self, reader: Reader, engine: Engine, environment: str) -> None:
+    def __init__(self, reader: Reader, engine: Engine, route: Route, environment: str) -> None:
         self._reader = reader
         self._engine = engine
+        self._route = route
         self._environment = environment
         self._now = reader._clock()
         self._limits: dict[str, str] = {}  # what is not known -> why
 
     async def take(self) -> Reading:
         """Everything, as far as it can be had."""
-        reader = self._reader
-        if reader._api is None:
-            version = await self._version()
-            answer = await self._list()
-        else:
-            self._engine.api = reader._api
-            version, answer = await asyncio.gather(self._version(), self._list())
-        reader._api = self._engine.api
+        version, answer, hints, rows = await self._overview()
         looks = {str(item["Id"]): look(item, self._now) for item in _checked(document(answer))}
         running = [id for id, seen in looks.items() if seen.entry.get("State") in ("running", "paused")]
-        containers, usages, host, rows = await asyncio.gather(
-            self._containers(looks, answer.moment), self._usages(running), self._host(version), self._image_rows()
+        containers, usages, host = await asyncio.gather(
+            self._containers(looks, hints), self._usages(running), self._host(version)
         )
+        self._reader._moment = None if answer.moment is None else (answer.moment, self._now)
         used = self._kept(usages)
         containers = [replace(c, memory_usage=used[c.id].memory) if c.id in used else c for c in containers]
         ids, names = ({getattr(c, field) for c in containers} for field in ("image_id", "image"))
         images = await self._with_setups(parse_images(rows, ids, names, self._environment), ids)
         return Reading((*containers, *used.values(), *host, *images), self._told())
 
+    async def _overview(self) -> tuple[str | None, Answer, set[str], object]:
+        """The engine's version, the list of containers, who changed by events, and the list of images."""
+        reader = self._reader
+        if reader._api is None:
+            version = await self._version()
+            self._engine.widen(_width(self._route, self._engine.api))
+            reader._api = self._engine.api
+            return version, *await asyncio.gather(self._list(), self._hints(), self._image_rows())
+        self._engine.api = reader._api
+        found = await asyncio.gather(self._version(), self._list(), self._hints(), self._image_rows())
+        reader._api = self._engine.api
+        return found
+
     async def _list(self) -> Answer:
-        return await self._engine.send("GET", "/containers/json", {"all": "1"})
+        return await self._engine.send("GET", "/containers/json", "all=1")
 
     async def _version(self) -> str | None:
         try:
-            return await open_engine(self._engine)
+            return await negotiate(self._engine)
         except Refused as error:
             self._limit("/version", error)
             return None
 
     # --- containers -----------------------------------------------------------------------------------------------
 
-    async def _containers(self, looks: Mapping[str, Look], moment: float | None) -> list[Container]:
+    async def _containers(self, looks: Mapping[str, Look], hints: Collection[str]) -> list[Container]:
         """Each listed container: as it is known where it is unchanged, else inspected."""
-        changed = {id: seen for id, seen in looks.items() if not self._is_known(id, seen)}
-        hints, found = await asyncio.gather(self._hints(moment), self._inspected(changed))
-        hinted = {id: looks[id] for id in hints if id in looks and id not in changed}
-        found |= await self._inspected(hinted)
+        changed = {id: seen for id, seen in looks.items() if id in hints or not self._is_known(id, seen)}
+        found = await self._inspected(changed)
         before = self._reader._known
         known = {id: found.get(id, before.get(id)) for id in looks}
         # What could not be read is no knowledge: it is asked again at the next look.
         self._reader._known = {id: k for id, k in known.items() if k is not None and k.container.unread is None}
-        self._reader._moment = moment
         containers = [entry.container for entry in known.values() if entry is not None]
         return sorted(containers, key=lambda container: (container.name, container.id))
 
@@ -232,12 +242,14 @@ class _Look:
         self._reader._known[id] = replace(known, look=seen, container=replace(known.container, status=_status(seen)))
         return True
 
-    async def _hints(self, moment: float | None) -> set[str]:
-        since = self._reader._moment
-        if since is None or moment is None or not self._reader._known:
+    async def _hints(self) -> set[str]:
+        """The ids of containers that an event names since the last look."""
+        if self._reader._moment is None or not self._reader._known:
             return set()
+        theirs, ours = self._reader._moment
         try:
-            return await changed_since(self._engine, since - 1, moment)
+            # To a second before the last list, since that is how exact its time is, and surely not into the future.
+            return await changed_since(self._engine, theirs - 1, theirs + self._now - ours)
         except (*FAILURES, *_STRANGE) as error:
             self._limit("/events", error)
             return set()
@@ -296,7 +308,7 @@ class _Look:
     async def _sample(self, id: str) -> Usage | str | None:
         """What a container uses; a text: why that is not known; None: it does not run any more."""
         try:
-            stats = await self._engine.get(f"/containers/{id}/stats", {"stream": "0", "one-shot": "1"})
+            stats = await self._engine.get(f"/containers/{id}/stats", "stream=0&one-shot=1")
             self._reader._cpus = usage.online(stats) or self._reader._cpus
             return usage.parse_usage(stats, id, self._environment)
         except Refused as error:

@@ -12,12 +12,11 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import httptools
 
@@ -34,11 +33,19 @@ MAY_READ = allowed(READING)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One whole answer. `moment`: when the engine gave it, in seconds of its own clock; None: it does not say."""
+    """One whole answer. `date`: the header of that name."""
 
     status: int
     body: bytes
-    moment: float | None
+    date: bytes = b""
+
+    @property
+    def moment(self) -> float | None:
+        """When the engine gave it, in seconds of its own clock; None: it does not say."""
+        try:
+            return parsedate_to_datetime(self.date.decode("ascii")).timestamp()
+        except (ValueError, TypeError, IndexError):
+            return None
 
 
 class Engine:
@@ -62,15 +69,15 @@ class Engine:
         self._idle: list[_Connection] = []
         self._all: list[_Connection] = []
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None, **limits: Any) -> Any:
-        """The JSON document at `path`. Raises one of `failures.FAILURES`; see `send`."""
+    async def get(self, path: str, query: str = "", **limits: Any) -> Any:
+        """The JSON document at `path`. query: encoded. Raises one of `failures.FAILURES`; see `send`."""
         return document(await self.send("GET", path, query, **limits))
 
     async def send(
         self,
         method: str,
         path: str,
-        query: Mapping[str, str] | None = None,
+        query: str = "",
         *,
         seconds: float | None = None,
         limit: int = BODY_LIMIT,
@@ -126,6 +133,10 @@ class Engine:
         self._all.append(connection)
         return connection
 
+    def widen(self, width: int) -> None:
+        """Allow `width` connections. Not while a request is on its way."""
+        self._turn = asyncio.Semaphore(width)
+
     def close(self) -> None:
         """Close every connection, whatever it waits for."""
         for connection in self._all:
@@ -150,8 +161,8 @@ def document(answer: Answer) -> Any:
         raise Garbled("the answer is not that of a Docker Engine") from None
 
 
-def _request(method: str, target: str, query: Mapping[str, str] | None, route: Route) -> bytes:
-    line = f"{method} {quote(target)}{'?' + urlencode(query) if query else ''} HTTP/1.1"
+def _request(method: str, target: str, query: str, route: Route) -> bytes:
+    line = f"{method} {target}{'?' if query else ''}{query} HTTP/1.1"
     length = "" if method == "GET" else "Content-Length: 0\r\n"
     return (
         f"{line}\r\nHost: {route.authority}\r\nUser-Agent: stack-auditor\r\nAccept: application/json\r\n"
@@ -216,7 +227,7 @@ class _Connection(asyncio.Protocol):
         self._waiting = asyncio.get_running_loop().create_future()
         self._limit, self._size, self._head = limit, 0, 0
         self._pieces: list[bytes] = []
-        self._moment: float | None = None
+        self._date = b""
         self._framed = self._complete = self.heard = self.reusable = False
         self._transport.write(request)
         return await self._waiting
@@ -266,7 +277,7 @@ class _Connection(asyncio.Protocol):
         if name in (b"content-length", b"transfer-encoding"):
             self._framed = True
         elif name == b"date":
-            self._moment = _seconds(value)
+            self._date = value
         elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
             self._fail(Garbled("the answer is compressed, although it was asked not to be"))
 
@@ -285,21 +296,14 @@ class _Connection(asyncio.Protocol):
             return
         self._complete = True
         self.reusable = not self.closed and self._parser.should_keep_alive()
-        self._waiting.set_result(Answer(status, b"".join(self._pieces), self._moment))
+        self._waiting.set_result(Answer(status, b"".join(self._pieces), self._date))
 
     def _fail(self, error: Exception) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(error)
 
 
-def _seconds(date: bytes) -> float | None:
-    try:
-        return parsedate_to_datetime(date.decode("ascii")).timestamp()
-    except (ValueError, TypeError, IndexError):
-        return None
-
-
-async def open_engine(engine: Engine) -> str | None:
+async def negotiate(engine: Engine) -> str | None:
     """Find out which API the engine speaks, and use it. Returns the engine's version.
 
     Raises Refused where that may not be asked: then each path is used without a version. Garbled, OSError.
