@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from auditor import ladder
+from auditor import drift, ladder
 from auditor.inventory import Service, Snapshot, WaiverUse
 from auditor.model import (
     CheckTally,
@@ -111,7 +111,7 @@ def audit(snapshot: Snapshot, policy: Policy) -> Report:
         system=snapshot.catalogue.system if snapshot.catalogue else None,
         files=snapshot.files,
         alerts=snapshot.alerts,
-        notes=_paid_off(findings, policy),
+        notes=(*_paid_off(findings, policy), *_not_compared(snapshot, policy)),
         probes=snapshot.probes,
         containers=snapshot.containers,
         waivers=_all_waivers(snapshot),
@@ -344,6 +344,11 @@ def _baselined(findings: Iterable[Finding], policy: Policy) -> Iterator[Finding]
     known = policy.baseline or frozenset()
     for finding in findings:
         yield replace(finding, baselined=True) if finding.fingerprint in known else finding
+
+
+def _not_compared(snapshot: Snapshot, policy: Policy) -> tuple[str, ...]:
+    """What drift could not judge, where it was asked for."""
+    return drift.notes(snapshot) if any(check.theme == "drift" for check in policy.checks) else ()
 
 
 def _paid_off(findings: tuple[Finding, ...], policy: Policy) -> tuple[str, ...]:

@@ -34,8 +34,8 @@ def shown_port(text: str) -> str:
     """That port as one would write it."""
     address, _, rest = text.rpartition(":")
     host, _, published = address.rpartition(":")
-    outside = f"{host}:{published}" if host else published or "a random port"
-    return f"{outside} -> {rest}"
+    outside = f"`{published}`" if published else "a random port"
+    return f"{outside}{f' of {host}' if host else ''} for `{rest}`"
 
 
 def exposed(text: str) -> list[str]:

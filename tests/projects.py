@@ -8,7 +8,9 @@ A project is a mapping of
     alertmanager  a mapping, or the text of `alertmanager.yml`
     documents     path -> text, claimed by the catalogue
     code, files   path -> text (or a mapping) of anything else
-    containers    fields of containers; `state: running` and the environment's own project where not said
+    containers    fields of containers; `state: running` and the environment's own project where not said; `made` is
+                  what it was made with, in the words of a setup, with plain values where the source has digests
+    images        fields of the engine's images, with `made` likewise
     listeners, probes   fields of listening ports and of probe results
     usages, hosts, peaks   fields of what containers use, of the engine's machine, and of what was seen (`hours` ago)
     sources       name -> state, for sources that failed
@@ -28,6 +30,7 @@ import yaml
 
 from auditor import engine, registry
 from auditor.catalogue import parse_catalogue
+from auditor.digest import Digester
 from auditor.gather import Request, gather_files
 from auditor.inventory import Snapshot, WaiverUse
 from auditor.model import (
@@ -35,6 +38,7 @@ from auditor.model import (
     Catalogue,
     Component,
     Container,
+    EngineImage,
     EnvironmentSpec,
     Finding,
     Host,
@@ -45,6 +49,7 @@ from auditor.model import (
     ProbeResult,
     Project,
     Report,
+    Setup,
     SourceState,
     Usage,
     Variable,
@@ -54,10 +59,11 @@ from auditor.sources import compose_schema, knowledge
 from tests.builders import NOON, MemoryTree
 
 Planes = Mapping[str, Any]
+DIGEST = Digester(b"a key that is good for tests only"[:32])
 PLANES = frozenset(
     {
         "catalogue", "compose", "prometheus", "alertmanager", "documents", "code", "files", "containers", "listeners",
-        "probes", "sources", "environments", "usages", "hosts", "peaks",
+        "probes", "sources", "environments", "images", "usages", "hosts", "peaks",
     }
 )  # fmt: skip
 _COMPOSE_NAMES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
@@ -75,7 +81,15 @@ def snapshot_of(planes: Planes, taken_at: datetime = NOON) -> Snapshot:
     judged = tuple(planes.get("environments", ())) or (reading.environments[0].name,)
     tree = MemoryTree(files)
     facts = gather_files(
-        Request(tree=tree, components=components(), schema=compose_schema.load(), judged=judged, catalogue=reading)
+        Request(
+            tree=tree,
+            components=components(),
+            schema=compose_schema.load(),
+            judged=judged,
+            catalogue=reading,
+            digest=DIGEST,
+            asked=frozenset(judged if "containers" in planes else ()),
+        )
     )
     composed = "compose" in planes or any(name in files for name in _COMPOSE_NAMES) or reading.environments[0].compose
     projects = tuple(facts.projects) if composed else ()
@@ -94,6 +108,7 @@ def snapshot_of(planes: Planes, taken_at: datetime = NOON) -> Snapshot:
         absent_files=tuple(facts.absent_files),
         faults=tuple(facts.faults),
         files=tuple(tree.files),
+        hash_key=DIGEST.key_name,
     )
     return _alive(snapshot, planes)
 
@@ -188,6 +203,7 @@ def _alive(snapshot: Snapshot, planes: Planes) -> Snapshot:
     return replace(
         snapshot,
         containers=tuple(_container(snapshot, environment, dict(item)) for item in planes.get("containers", ())),
+        images=tuple(_image(environment, item) for item in _of(planes, "images")),
         listeners=tuple(_listener(environment, x) for x in _of(planes, "listeners")),
         probes=tuple(
             ProbeResult(**{"environment": environment, "kind": "http", "target": f"http://{x['service']}"} | x)
@@ -229,4 +245,31 @@ def _container(snapshot: Snapshot, environment: str, fields: dict[str, Any]) -> 
         "project": own.name if service else None,
     }
     ports = tuple(Port(**port) for port in fields.pop("ports", ()))
-    return Container(**defaults | fields, ports=ports)
+    made = _setup(fields.pop("made", None))
+    return Container(**defaults | fields, ports=ports, setup=made)
+
+
+_DIGESTED = frozenset(("environment", "labels", "logging_options", "annotations"))
+
+
+def _setup(made: Mapping[str, Any] | None) -> Setup | None:
+    """A setup of plain values: the digests are made here, and lists are tuples."""
+    if made is None:
+        return None
+    found: dict[str, Any] = {"hash_key": DIGEST.key_name}
+    for field, value in made.items():
+        if field in ("command", "entrypoint"):
+            found[field] = tuple(DIGEST(word) for word in value)
+        elif field == "healthcheck" and value.get("test") not in (None, "none"):
+            found[field] = value | {"test": DIGEST("\0".join(value["test"]))}
+        elif field in _DIGESTED:
+            found[field] = {name: None if text is None else DIGEST(text) for name, text in value.items()}
+        else:
+            found[field] = tuple(value) if isinstance(value, list) else value
+    return found
+
+
+def _image(environment: str, fields: dict[str, Any]) -> EngineImage:
+    texts = {key: tuple(fields.pop(key, ())) for key in ("references", "digests")}
+    made = _setup(fields.pop("made", None))
+    return EngineImage(**{"environment": environment} | fields, **texts, setup=made)

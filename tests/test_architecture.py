@@ -38,6 +38,7 @@ LAYERS = (
         "settings",
         "policy",
         "drift",
+        "origin",
         "checks",
     ),
     ("engine",),

@@ -119,6 +119,8 @@ def _hidden(made: _Made) -> Iterator[str]:
 def _used(made: _Made, section: str) -> Iterator[str]:
     value = made.service.get(section)
     for item in value if isinstance(value, Mapping | Sequence) else ():
+        if section == "volumes" and isinstance(item, Mapping) and item.get("type") != "volume":
+            continue
         source = item.get("source") if isinstance(item, Mapping) else item
         if isinstance(source, str):
             yield source
