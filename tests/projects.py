@@ -245,8 +245,8 @@ def _container(snapshot: Snapshot, environment: str, fields: dict[str, Any]) -> 
         "project": own.name if service else None,
     }
     ports = tuple(Port(**port) for port in fields.pop("ports", ()))
-    made = _setup(fields.pop("made", None))
-    return Container(**defaults | fields, ports=ports, setup=made)
+    defaults["setup"] = _setup(fields.pop("made", None))
+    return Container(**defaults | fields, ports=ports)
 
 
 _DIGESTED = frozenset(("environment", "labels", "logging_options", "annotations"))
