@@ -32,25 +32,11 @@ class Watch:
 
 def watches(service: Service, snapshot: Snapshot) -> tuple[Watch, ...]:
     """The loaded alert rules that can fire for a service, certain ones first."""
-    return _watches(_Same(snapshot), service.environment).get(service.name, ())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Same:
-    """Stands for one snapshot by identity."""
-
-    snapshot: Snapshot
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.snapshot is self.snapshot
-
-    def __hash__(self) -> int:
-        return id(self.snapshot)
+    return _watches(snapshot, service.environment).get(service.name, ())
 
 
 @lru_cache(maxsize=4)
-def _watches(same: _Same, environment: str) -> Mapping[str, tuple[Watch, ...]]:
-    snapshot = same.snapshot
+def _watches(snapshot: Snapshot, environment: str) -> Mapping[str, tuple[Watch, ...]]:
     config = snapshot.prometheus_of(environment)
     if config is None:
         return {}

@@ -456,17 +456,9 @@ class Snapshot:
         """The static scrape targets on any of the hosts, one followed by a network's name included, in file order."""
         return _picked(self._targets_by_host, environment, hosts)
 
-    def live_targets_at(self, environment: str, hosts: Iterable[str]) -> tuple[LiveTarget, ...]:
-        """The active targets of the running Prometheus on any of the hosts."""
-        return _picked(self._live_targets_by_host, environment, hosts)
-
     @cached_property
     def _targets_by_host(self) -> _ByHost[ScrapeTarget]:
         return _by_host(target for name in self.environments for target in self.targets(name))
-
-    @cached_property
-    def _live_targets_by_host(self) -> _ByHost[LiveTarget]:
-        return _by_host(self.live_targets)
 
     def prometheus_of(self, environment: str) -> PrometheusConfig | None:
         """The environment's Prometheus configuration."""

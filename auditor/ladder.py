@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from auditor import alerting, health, listening, usage
-from auditor.inventory import HOST_MACHINE, LOCAL_HOSTS, Service, Snapshot
+from auditor.inventory import Service, Snapshot
 from auditor.model import (
     RUNGS,
     Container,
@@ -21,6 +21,7 @@ from auditor.model import (
     ServiceReport,
     Verdict,
 )
+from auditor.scrapes import UNREACHABLE, Scrape, live_scrapes_of, scrapes_of
 
 PROVED, DISPROVED = RungState.PROVED, RungState.DISPROVED
 UNKNOWN, NOT_REQUIRED = RungState.UNKNOWN, RungState.NOT_REQUIRED
@@ -233,8 +234,8 @@ def _own_targets_up(service: Service, snapshot: Snapshot) -> tuple[str, ...]:
     """Its own targets that Prometheus reads now. An exporter that answers proves the exporter, not its service."""
     if snapshot.source("prometheus-api", service.environment).state != "ok":
         return ()
-    found = snapshot.live_targets_at(service.environment, hosts_of(service))
-    return tuple(_host_port(target) for target in found if target.up)
+    found = (scrape.target for scrape in live_scrapes_of(service, snapshot) if scrape.own)
+    return tuple(_host_port(target) for target in found if isinstance(target, LiveTarget) and target.up)
 
 
 def _scraped(service: Service, snapshot: Snapshot) -> Step:
@@ -245,32 +246,38 @@ def _scraped(service: Service, snapshot: Snapshot) -> Step:
         return live
     if live and written:
         return written
-    if metrics_hosts(service, snapshot) is None:
+    found = scrapes_of(service, snapshot) if live else live_scrapes_of(service, snapshot)
+    if not found and metrics_hosts(service, snapshot) is None:
         return Step(NOT_REQUIRED, "no metrics endpoint of it is known")
-    return _scraped_by_file(service, snapshot) if live else _scraped_now(service, snapshot)
+    return _scraped_by_file(service, snapshot) if live else _scraped_now(found)
 
 
-def _scraped_now(service: Service, snapshot: Snapshot) -> Step:
-    found = snapshot.live_targets_at(service.environment, metrics_hosts(service, snapshot) or ())
-    up = next((target for target in found if target.up), None)
+def _scraped_now(found: tuple[Scrape, ...]) -> Step:
+    targets = [scrape.target for scrape in found if isinstance(scrape.target, LiveTarget)]
+    up = next((target for target in targets if target.up), None)
     if up:
         return Step(PROVED, None, _seen("prometheus-api", f"target {up.address.host} of job `{up.job}` is up"))
-    if any(target.up is None for target in found):
+    if any(target.up is None for target in targets):
         return Step(UNKNOWN, "Prometheus has not scraped it yet")
-    if found:
-        return Step(DISPROVED, f"its target is down: {found[0].error or 'no reason given'}")
+    if targets:
+        return Step(DISPROVED, f"its target is down: {targets[0].error or 'no reason given'}")
     return Step(DISPROVED, "no active target of Prometheus is it or its exporter")
 
 
 def _scraped_by_file(service: Service, snapshot: Snapshot) -> Step:
-    targets = targets_of(service, snapshot)
-    found = next((target for target in targets if _answered(target, service, snapshot)), None)
-    if found:
-        return Step(PROVED, None, _seen("prometheus", f"job `{found.job}` scrapes {_host_port(found)}", found.location))
-    if targets:
-        first = targets[0]
-        said = f"job `{first.job}` targets {_host_port(first)}, which nothing provides"
-        return Step(DISPROVED, said, _seen("prometheus", said, first.location))
+    scrapes = scrapes_of(service, snapshot)
+    for scrape in sorted(scrapes, key=lambda scrape: scrape.fault is not None):
+        target = scrape.target
+        place = target.location if isinstance(target, ScrapeTarget) else None
+        said = f"job `{target.job}` scrapes {_host_port(target)}"
+        if scrape.fault is None:
+            return Step(PROVED, None, _seen("prometheus", said, place))
+        why = "with which Prometheus shares no network" if scrape.fault == UNREACHABLE else "where it has no metrics"
+        return Step(DISPROVED, f"{said}, {why}", _seen("prometheus", said, place))
+    phantom = next(iter(targets_of(service, snapshot)), None)
+    if phantom:
+        said = f"job `{phantom.job}` targets {_host_port(phantom)}, which nothing provides"
+        return Step(DISPROVED, said, _seen("prometheus", said, phantom.location))
     config = snapshot.prometheus_of(service.environment)
     hidden = sorted({kind for job in config.jobs for kind in job.discovery}) if config else []
     if hidden:
@@ -279,22 +286,10 @@ def _scraped_by_file(service: Service, snapshot: Snapshot) -> Step:
 
 
 def targets_of(service: Service, snapshot: Snapshot) -> tuple[ScrapeTarget, ...]:
-    """The static targets that are meant to read its metrics, whether or not anything answers there."""
-    found = snapshot.targets_at(service.environment, metrics_hosts(service, snapshot) or ())
-    if service.lifecycle is not Lifecycle.PROCESS:
-        return found
-    on_host = snapshot.targets_at(service.environment, sorted(LOCAL_HOSTS | HOST_MACHINE))
-    return found + tuple(target for target in on_host if _on_host(target, service))
-
-
-def _on_host(target: ScrapeTarget, service: Service) -> bool:
-    """Whether a target on the host machine has the port of a process's metrics."""
-    metrics = service.entry.metrics if service.entry else None
-    return metrics is not None and metrics.port is not None and target.address.port == metrics.port
-
-
-def _answered(target: ScrapeTarget, service: Service, snapshot: Snapshot) -> bool:
-    return service.lifecycle is Lifecycle.EXTERNAL or snapshot.provided(service.environment, target.address.host)
+    """The targets in files that are meant to read its metrics, whether or not anything answers there."""
+    found = [scrape.target for scrape in scrapes_of(service, snapshot)]
+    named = snapshot.targets_at(service.environment, metrics_hosts(service, snapshot) or ())
+    return tuple({id(target): target for target in (*found, *named) if isinstance(target, ScrapeTarget)}.values())
 
 
 def _host_port(target: ScrapeTarget | LiveTarget) -> str:

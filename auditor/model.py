@@ -713,6 +713,8 @@ class LiveTarget:
     address: Address
     up: bool | None = None
     error: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    names: tuple[str, ...] = ()  # under which its discovery found it: of a container, of a Compose service, in DNS
 
 
 @dataclass(frozen=True, slots=True)

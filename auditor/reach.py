@@ -99,7 +99,8 @@ def _by_hand(address: Address, environment: str, snapshot: Snapshot) -> Answer |
 
 def _declared(address: Address, environment: str, snapshot: Snapshot) -> Answer | None:
     entry = snapshot.entry(environment, address.host)
-    service = snapshot.service(environment, entry.name) if entry else None
+    elsewhere = entry is not None and entry.lifecycle in (Lifecycle.EXTERNAL, Lifecycle.PROCESS, Lifecycle.EMBEDDED)
+    service = snapshot.service(environment, entry.name) if entry and elsewhere else None
     if service is None:
         service = next(
             (s for s in snapshot.services if s.environment == environment and _declared_host(s) == address.host), None

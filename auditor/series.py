@@ -16,6 +16,7 @@ from auditor.matching import holds, pattern
 from auditor.model import Address, Component, Lifecycle, Matcher, ScrapeTarget
 from auditor.promql import NAME, Selector
 from auditor.reach import Answer, answer
+from auditor.scrapes import UNREACHABLE, resolved, spoken_for
 
 SYNTHETIC = frozenset(
     {
@@ -72,13 +73,14 @@ def series_of(environment: str, snapshot: Snapshot) -> tuple[Series, ...]:
 
 def _series(environment: str, snapshot: Snapshot) -> Iterator[Series]:
     config = snapshot.prometheus_of(environment)
-    server = snapshot.deployed(environment, "prometheus")
     alien = tuple(sorted({prefix for component in snapshot.components for prefix in component.series}))
+    known = resolved(snapshot, environment)
+    for scrape in known:
+        if isinstance(scrape.target, ScrapeTarget) and scrape.fault != UNREACHABLE:
+            yield from _of_target(scrape.target, scrape.answer, environment, snapshot, alien)
+    seen = {id(scrape.target) for scrape in known}
     for target in (target for job in config.jobs for target in job.targets) if config else ():
-        found = answer(target.address, server, environment, snapshot)
-        if found is not None and found.reached is not False:
-            yield from _of_target(target, found, environment, snapshot, alien)
-        elif found is None and snapshot.outside(target.address.host):
+        if id(target) not in seen and snapshot.outside(target.address.host):
             yield Series("", target, target.labels, None)
 
 
@@ -112,49 +114,6 @@ def _probed(url: str, prober: Service, environment: str, snapshot: Snapshot) -> 
         return None
     found = answer(Address(host, port), prober, environment, snapshot) if host else None
     return found.service if found else None
-
-
-def spoken_for(exporter: Service, environment: str, snapshot: Snapshot) -> tuple[Service, ...]:
-    """The services whose metrics an exporter exposes: those that it is told the addresses of, else the only one.
-
-    Which kinds an exporter speaks for is in the knowledge base; that a service's entry names it decides.
-    """
-    named = [s for s in _others(exporter, environment, snapshot) if _names(s, exporter)]
-    kinds = exporter.component.exporter_of if exporter.component else ()
-    fitting = [s for s in _others(exporter, environment, snapshot) if s.component and s.component.key in kinds]
-    fitting = [s for s in fitting if not _has_other(s, exporter)]
-    references = exporter.definition.references if exporter.definition else ()
-    hosts = {
-        found.service.name
-        for reference in references
-        if (found := answer(reference.address, exporter, environment, snapshot))
-    }
-    told = [s for s in fitting if s.name in hosts]
-    if not told and len(fitting) == 1:
-        told = fitting
-    return tuple({s.name: s for s in (*named, *told)}.values())
-
-
-def _others(exporter: Service, environment: str, snapshot: Snapshot) -> Iterator[Service]:
-    return (s for s in snapshot.services if s.environment == environment and s.name != exporter.name)
-
-
-def _names(service: Service, exporter: Service) -> bool:
-    metrics = service.entry.metrics if service.entry else None
-    return metrics is not None and metrics.exporter is not None and metrics.exporter in _words(exporter)
-
-
-def _words(exporter: Service) -> frozenset[str]:
-    aliases = exporter.entry.aliases if exporter.entry else ()
-    return frozenset({exporter.name, *aliases, *((exporter.component.key,) if exporter.component else ())})
-
-
-def _has_other(service: Service, exporter: Service) -> bool:
-    """Whether the catalogue gives the service another exporter, or an endpoint of its own."""
-    metrics = service.entry.metrics if service.entry else None
-    if metrics is None:
-        return False
-    return metrics.exporter is None or metrics.exporter not in _words(exporter)
 
 
 def _contained(target: ScrapeTarget, environment: str, snapshot: Snapshot) -> Iterator[Series]:

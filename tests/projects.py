@@ -12,6 +12,7 @@ A project is a mapping of
                   what it was made with, in the words of a setup, with plain values where the source has digests
     images        fields of the engine's images, with `made` likewise
     listeners, probes   fields of listening ports and of probe results
+    targets       active targets of a running Prometheus: job, host, port, up, error, names, labels
     usages, hosts, peaks   fields of what containers use, of the engine's machine, and of what was seen (`hours` ago)
     sources       name -> state, for sources that failed
     environments  what is judged; the first where not said
@@ -43,6 +44,7 @@ from auditor.model import (
     Finding,
     Host,
     Listener,
+    LiveTarget,
     Location,
     Peak,
     Port,
@@ -63,12 +65,12 @@ DIGEST = Digester(b"a key that is good for tests only"[:32])
 PLANES = frozenset(
     {
         "catalogue", "compose", "prometheus", "alertmanager", "documents", "code", "files", "containers", "listeners",
-        "probes", "sources", "environments", "images", "usages", "hosts", "peaks",
+        "probes", "sources", "environments", "images", "usages", "hosts", "peaks", "targets",
     }
 )  # fmt: skip
 _COMPOSE_NAMES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
 _FILES = {"compose": "docker-compose.yml", "prometheus": "prometheus.yml", "alertmanager": "alertmanager.yml"}
-_LIVE = {"containers": "docker", "listeners": "processes", "probes": "probes"}
+_LIVE = {"containers": "docker", "listeners": "processes", "probes": "probes", "targets": "prometheus-api"}
 
 
 def snapshot_of(planes: Planes, taken_at: datetime = NOON) -> Snapshot:
@@ -213,8 +215,15 @@ def _alive(snapshot: Snapshot, planes: Planes) -> Snapshot:
             Usage(**{"environment": environment, "taken_at": snapshot.taken_at} | x) for x in _of(planes, "usages")
         ),
         hosts=tuple(Host(**{"environment": environment, "source": "docker"} | x) for x in _of(planes, "hosts")),
+        live_targets=tuple(_target(environment, x) for x in _of(planes, "targets")),
         peaks=tuple(_peak(snapshot, environment, x) for x in _of(planes, "peaks")),
     )
+
+
+def _target(environment: str, fields: dict[str, Any]) -> LiveTarget:
+    address = Address(fields.pop("host"), fields.pop("port", None), "http")
+    labels = tuple(sorted(fields.pop("labels", {}).items()))
+    return LiveTarget(environment, fields.pop("job"), address, labels=labels, **fields)
 
 
 def _peak(snapshot: Snapshot, environment: str, fields: dict[str, Any]) -> Peak:

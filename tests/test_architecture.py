@@ -22,6 +22,7 @@ LAYERS = (
         "promql",
         "relabel",
         "routing",
+        "scrapes",
         "series",
         "alerting",
         "reach",

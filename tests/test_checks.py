@@ -72,7 +72,13 @@ def test_examples_judge_what_the_check_looks_at(item: Check) -> None:
     assert item.subject is WaiverUse or planes.keys() >= {_PLANE[n] for n in item.needs if n in _PLANE} - {"compose"}
 
 
-_PLANE = {"docker": "containers", "processes": "listeners", "documents": "documents", "prometheus": "prometheus"}
+_PLANE = {
+    "docker": "containers",
+    "processes": "listeners",
+    "documents": "documents",
+    "prometheus": "prometheus",
+    "prometheus-api": "targets",
+}
 
 
 @pytest.mark.parametrize("item", CHECKS, ids=lambda item: item.id)

@@ -12,7 +12,7 @@ import respx
 from auditor.errors import EvidenceError
 from auditor.inventory import Service, Snapshot
 from auditor.ladder import climb, judge_health
-from auditor.model import Address, Component, Definition, LiveTarget, Location, Metrics, SourceState
+from auditor.model import Address, Component, Definition, LiveTarget, Location, Metrics, Project, SourceState
 from auditor.sources.prometheus_api import read_targets
 
 URL = "http://127.0.0.1:9090"
@@ -34,8 +34,8 @@ def test_targets_are_read_with_their_state() -> None:
         return_value=answer(target("http://web:8080/metrics", "up"), target("https://db:9187/m", "down", bad))
     )
     assert read_targets(URL, "main") == (
-        LiveTarget("main", "shop", Address("db", 9187, "https"), False, "connection refused [31m"),
-        LiveTarget("main", "shop", Address("web", 8080, "http"), True),
+        LiveTarget("main", "shop", Address("db", 9187, "https"), False, "connection refused [31m", (("job", "shop"),)),
+        LiveTarget("main", "shop", Address("web", 8080, "http"), True, None, (("job", "shop"),)),
     )
 
 
@@ -63,6 +63,7 @@ def rung(source: str, *targets: LiveTarget) -> tuple[str, str | None]:
     snapshot = Snapshot(
         datetime(2026, 3, 1, tzinfo=UTC),
         ("main",),
+        projects=(Project("main", None, (), (web,)),),
         sources=(SourceState("prometheus-api", source, "no answer", "main"),),
         live_targets=targets,
     )
@@ -109,6 +110,7 @@ def test_a_target_of_its_own_that_is_up_proves_health_and_an_exporters_does_not(
         snapshot = Snapshot(
             datetime(2026, 3, 1, tzinfo=UTC),
             ("main",),
+            projects=(Project("main", None, (), (web,)),),
             sources=(SourceState("prometheus-api", "ok", environment="main"),),
             live_targets=(target,),
         )

@@ -43,4 +43,20 @@ def _parse(item: object, environment: str) -> Iterator[LiveTarget]:
         address=Address(printable(address.host, 253), address.port, address.scheme),
         up=_STATES.get(str(item.get("health"))),
         error=printable(item.get("lastError"), 300) or None if item.get("lastError") else None,
+        labels=tuple(sorted((printable(name, 100), printable(value, 200)) for name, value in labels.items())),
+        names=_names(item.get("discoveredLabels")),
     )
+
+
+_NAMING = (
+    "__meta_docker_container_label_com_docker_compose_service",
+    "__meta_docker_container_name",
+    "__meta_dockerswarm_service_name",
+    "__meta_dns_name",
+)
+
+
+def _names(found: object) -> tuple[str, ...]:
+    """The names under which a discovery found a target."""
+    labels = found if isinstance(found, Mapping) else {}
+    return tuple(printable(str(labels[name]).strip("/."), 253) for name in _NAMING if labels.get(name))

@@ -12,10 +12,10 @@ from auditor.model import (
     Lifecycle,
     Location,
     Metrics,
-    PrometheusConfig,
     Severity,
 )
 from auditor.registry import Problem, check
+from auditor.scrapes import live_scrapes_of
 
 _LASTING = (Lifecycle.DAEMON, Lifecycle.EXTERNAL, Lifecycle.PROCESS)  # lives long enough to be scraped
 
@@ -134,7 +134,7 @@ def not_scraped(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     endpoint = _endpoint(service, snapshot)
     if endpoint is None or ladder.targets_of(service, snapshot) or any(job.discovery for job in config.jobs):
         return
-    if snapshot.live_targets_at(service.environment, ladder.metrics_hosts(service, snapshot) or ()):
+    if live_scrapes_of(service, snapshot):
         return
     here = service.definition or service.containers or service.lifecycle is not Lifecycle.DAEMON
     yield Problem(
@@ -167,47 +167,6 @@ def _endpoint(service: Service, snapshot: Snapshot) -> tuple[str, str] | None:
     if speaker is None or not speaker.definition or any(m and m.port for m in _metrics(speaker)):
         return None
     return "catalogue", f"`{speaker.name}` speaks for it"
-
-
-@check(
-    PrometheusConfig,
-    Severity.WARNING,
-    fix="Deploy what the job reads, or remove the target.",
-    needs=("prometheus", "compose"),
-)
-def phantom_target(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
-    """A scrape job points at a host that nothing provides.
-
-    The target is down for ever, and an alert on it is either silenced or never written.
-
-    Bad:
-        compose:
-          services:
-            prometheus: {image: "prom/prometheus:v3.5.0"}
-        prometheus:
-          scrape_configs: [{job_name: billing, static_configs: [{targets: ["billing:9000"]}]}]
-    Good:
-        compose:
-          services:
-            prometheus: {image: "prom/prometheus:v3.5.0"}
-            billing: {image: "registry.example/billing:2"}
-        prometheus:
-          scrape_configs: [{job_name: billing, static_configs: [{targets: ["billing:9000"]}]}]
-    """
-    environment = config.environment
-    for target in (target for job in config.jobs for target in job.targets):
-        host = target.address.host
-        if snapshot.outside(host) or snapshot.provided(environment, host):
-            continue
-        name = snapshot.missing_name(environment, host)
-        port = f":{target.address.port}" if target.address.port else ""
-        yield Problem(
-            f"job `{target.job}` scrapes {host}{port}, which nothing in `{environment}` provides",
-            (target.location,),
-            service=name if snapshot.entry(environment, name) else prometheus_name(environment, snapshot),
-            key=name,
-            cause=missing(name),
-        )
 
 
 def prometheus_name(environment: str, snapshot: Snapshot) -> str | None:

@@ -1,0 +1,198 @@
+"""Do scrape jobs point at what is there, at the right port, on a network that Prometheus is on, and does it answer?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditor.checks.gaps.causes import missing, stopped
+from auditor.checks.observability.metrics import prometheus_name, unread
+from auditor.inventory import Service, Snapshot
+from auditor.model import Evidence, LiveTarget, PrometheusConfig, ScrapeTarget, Severity
+from auditor.reach import known_ports
+from auditor.registry import BY_CRITICALITY, Problem, check
+from auditor.scrapes import UNREACHABLE, WRONG_PORT, Scrape, live_scrapes_of, resolved
+
+
+@check(
+    PrometheusConfig,
+    Severity.WARNING,
+    fix="Deploy what the job reads, or remove the target.",
+    needs=("prometheus", "compose"),
+)
+def phantom_target(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
+    """A scrape job points at a host that nothing provides.
+
+    The target is down for ever, and an alert on it is either silenced or never written.
+
+    Bad:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+        prometheus:
+          scrape_configs: [{job_name: billing, static_configs: [{targets: ["billing:9000"]}]}]
+    Good:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            billing: {image: "registry.example/billing:2"}
+        prometheus:
+          scrape_configs: [{job_name: billing, static_configs: [{targets: ["billing:9000"]}]}]
+    """
+    environment = config.environment
+    for target in (target for job in config.jobs for target in job.targets):
+        host = target.address.host
+        if snapshot.outside(host) or snapshot.provided(environment, host):
+            continue
+        name = snapshot.missing_name(environment, host)
+        yield Problem(
+            f"job `{target.job}` scrapes {_host_port(target)}, which nothing in `{environment}` provides",
+            (target.location,),
+            service=name if snapshot.entry(environment, name) else prometheus_name(environment, snapshot),
+            key=name,
+            cause=missing(name),
+        )
+
+
+@check(
+    PrometheusConfig,
+    Severity.WARNING,
+    fix="Scrape the port that has the metrics; a database's are at its exporter.",
+    needs=("prometheus", "compose"),
+)
+def target_port_wrong(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
+    """A scrape job asks a service at a port where it has no metrics.
+
+    The target is down, or worse, answers something else. Silent where a running Prometheus finds the target up.
+
+    Bad:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            cache-metrics: {image: "oliver006/redis_exporter:v1.70.0"}
+        prometheus:
+          scrape_configs: [{job_name: redis, static_configs: [{targets: ["cache-metrics:9122"]}]}]
+    Good:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0"}
+            cache-metrics: {image: "oliver006/redis_exporter:v1.70.0"}
+        prometheus:
+          scrape_configs: [{job_name: redis, static_configs: [{targets: ["cache-metrics:9121"]}]}]
+    """
+    for scrape, target in _faulty(config, snapshot, WRONG_PORT):
+        service = scrape.answer.service
+        yield Problem(
+            f"job `{target.job}` scrapes {_host_port(target)}, but {_where(service, scrape.answer.port)}",
+            (target.location,),
+            service=service.name,
+            key=f"{target.job}:{target.address.port}",
+            cause=unread(service),
+        )
+
+
+def _where(service: Service, asked: int | None) -> str:
+    declared = service.entry.metrics if service.entry else None
+    known = service.component.metrics if service.component else None
+    port = (declared.port if declared else None) or (known.port if known else None)
+    if port is not None:
+        return f"`{service.name}` has its metrics at port {port}"
+    ports = known_ports(service)
+    if asked in ports:
+        return f"`{service.name}` has no metrics of its own; its exporter has"
+    return f"`{service.name}` listens on {', '.join(map(str, sorted(ports)))}"
+
+
+@check(
+    PrometheusConfig,
+    Severity.WARNING,
+    fix="Put Prometheus and the target on one network.",
+    needs=("prometheus", "compose"),
+)
+def target_unreachable(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
+    """A scrape job points at a service with which Prometheus shares no network.
+
+    The name does not resolve there, so the target is down for ever.
+
+    Bad:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0", networks: [watch]}
+            api: {image: "registry.example/api:1", networks: [app]}
+          networks: {watch: {}, app: {}}
+        prometheus:
+          scrape_configs: [{job_name: api, static_configs: [{targets: ["api:8000"]}]}]
+    Good:
+        compose:
+          services:
+            prometheus: {image: "prom/prometheus:v3.5.0", networks: [watch, app]}
+            api: {image: "registry.example/api:1", networks: [app]}
+          networks: {watch: {}, app: {}}
+        prometheus:
+          scrape_configs: [{job_name: api, static_configs: [{targets: ["api:8000"]}]}]
+    """
+    server = snapshot.deployed(config.environment, "prometheus")
+    for scrape, target in _faulty(config, snapshot, UNREACHABLE):
+        service = scrape.answer.service
+        places = [one.definition.place("networks") for one in (server, service) if one and one.definition]
+        yield Problem(
+            f"job `{target.job}` scrapes {_host_port(target)}, but Prometheus shares no network with `{service.name}`",
+            (target.location, *places),
+            service=service.name,
+            key=target.job,
+            cause=unread(service),
+        )
+
+
+def _faulty(config: PrometheusConfig, snapshot: Snapshot, fault: str) -> Iterator[tuple[Scrape, ScrapeTarget]]:
+    """The targets with a fault that no running Prometheus finds up all the same."""
+    for scrape in resolved(snapshot, config.environment):
+        target = scrape.target
+        if scrape.fault != fault or not isinstance(target, ScrapeTarget):
+            continue
+        live = live_scrapes_of(scrape.answer.service, snapshot)
+        if not any(isinstance(one.target, LiveTarget) and one.target.up for one in live):
+            yield scrape, target
+
+
+@check(
+    Service,
+    BY_CRITICALITY,
+    fix="Read the error: the target is gone, its port or path is wrong, or Prometheus may not reach it.",
+    needs=("prometheus-api",),
+)
+def target_down(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
+    """Prometheus cannot read the metrics of a service just now.
+
+    There is a hole in every chart, and alerts on its series stay silent. One finding for all targets of a service; none
+    where the service does not run at all, which says more.
+
+    Bad:
+        compose:
+          services: {api: {image: "registry.example/api:1"}}
+        targets: [{job: api, host: api, port: 8000, up: false, error: "connection refused"}]
+    Good:
+        compose:
+          services: {api: {image: "registry.example/api:1"}}
+        targets: [{job: api, host: api, port: 8000, up: true}]
+    """
+    down = [
+        scrape.target
+        for scrape in live_scrapes_of(service, snapshot)
+        if scrape.own and isinstance(scrape.target, LiveTarget) and scrape.target.up is False
+    ]
+    if not down or snapshot.excuse(service):
+        return
+    first = down[0]
+    more = f" and {len(down) - 1} more" if len(down) > 1 else ""
+    running = snapshot.source("docker", service.environment).state == "ok"
+    gone = running and service.definition is not None and not any(c.state == "running" for c in service.containers)
+    yield Problem(
+        f"target {_host_port(first)} of job `{first.job}`{more} is down: {first.error or 'no reason given'}",
+        (service.location,) if service.location else (),
+        tuple(Evidence("prometheus-api", f"{_host_port(target)}: {target.error or 'down'}") for target in down),
+        cause=stopped(service.name) if gone else unread(service),
+    )
+
+
+def _host_port(target: ScrapeTarget | LiveTarget) -> str:
+    return f"{target.address.host}:{target.address.port}" if target.address.port else target.address.host

@@ -1,0 +1,160 @@
+"""Which scrape targets read the metrics of each service, and what is wrong with those that cannot."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from auditor.inventory import Service, Snapshot
+from auditor.model import Address, LiveTarget, ScrapeTarget
+from auditor.reach import Answer, answer
+
+UNREACHABLE, WRONG_PORT = "unreachable", "wrong port"
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """One target that is meant to read a service's metrics. `own`: its own endpoint, not its exporter's.
+
+    fault: why a target of the files cannot work: `unreachable`, `wrong port`; None where nothing speaks against it.
+    """
+
+    service: str
+    target: ScrapeTarget | LiveTarget
+    answer: Answer
+    own: bool = True
+    fault: str | None = None
+
+
+def scrapes_of(service: Service, snapshot: Snapshot) -> tuple[Scrape, ...]:
+    """The targets in files that read a service's metrics or its exporter's."""
+    return _written(snapshot, service.environment).get(service.name, ())
+
+
+def live_scrapes_of(service: Service, snapshot: Snapshot) -> tuple[Scrape, ...]:
+    """The active targets of the running Prometheus that read a service's metrics or its exporter's."""
+    return _live(snapshot, service.environment).get(service.name, ())
+
+
+@lru_cache(maxsize=8)
+def _written(snapshot: Snapshot, environment: str) -> Mapping[str, tuple[Scrape, ...]]:
+    return _by_service(_resolved(snapshot, environment), snapshot, environment)
+
+
+@lru_cache(maxsize=8)
+def _live(snapshot: Snapshot, environment: str) -> Mapping[str, tuple[Scrape, ...]]:
+    server = snapshot.deployed(environment, "prometheus")
+    found = [
+        Scrape(behind.service.name, target, behind)
+        for target in snapshot.live_targets
+        if target.environment == environment and (behind := _behind(target, server, environment, snapshot))
+    ]
+    return _by_service(found, snapshot, environment)
+
+
+def _behind(target: LiveTarget, server: Service | None, environment: str, snapshot: Snapshot) -> Answer | None:
+    """Who is behind an active target: by its address, else by the names that its discovery found it under."""
+    if found := answer(target.address, server, environment, snapshot):
+        return found
+    names = (Address(name, target.address.port) for name in target.names)
+    return next((found for name in names if (found := answer(name, server, environment, snapshot))), None)
+
+
+def resolved(snapshot: Snapshot, environment: str) -> tuple[Scrape, ...]:
+    """Every target in files that a known service answers, with what speaks against it."""
+    return _resolved(snapshot, environment)
+
+
+@lru_cache(maxsize=8)
+def _resolved(snapshot: Snapshot, environment: str) -> tuple[Scrape, ...]:
+    return tuple(_each(snapshot, environment))
+
+
+def _each(snapshot: Snapshot, environment: str) -> Iterator[Scrape]:
+    config = snapshot.prometheus_of(environment)
+    server = snapshot.deployed(environment, "prometheus")
+    for target in (target for job in config.jobs for target in job.targets) if config else ():
+        found = answer(target.address, server, environment, snapshot)
+        if found is not None:
+            yield Scrape(found.service.name, target, found, fault=_fault(found))
+
+
+def _fault(found: Answer) -> str | None:
+    if found.reached is False:
+        return UNREACHABLE
+    return WRONG_PORT if found.served is False or _tells_nothing(found) else None
+
+
+def _tells_nothing(found: Answer) -> bool:
+    """Whether the service has no metrics at the port that is asked: they are at another, or an exporter has them."""
+    declared = found.service.entry.metrics if found.service.entry else None
+    if found.port is None or found.via == "address":
+        return False
+    if declared and declared.port:
+        return found.port != declared.port
+    component = found.service.component
+    if component is None or component.metrics is None:
+        return False
+    if component.metrics.port is None:
+        return found.port in component.ports
+    return found.port != component.metrics.port and found.port in component.ports
+
+
+def _by_service(
+    found: tuple[Scrape, ...] | list[Scrape], snapshot: Snapshot, environment: str
+) -> Mapping[str, tuple[Scrape, ...]]:
+    """The scrapes by service; those of an exporter are also those of the services that it speaks for."""
+    groups: dict[str, list[Scrape]] = defaultdict(list)
+    for scrape in found:
+        groups[scrape.service].append(scrape)
+        for other in spoken_for(scrape.answer.service, environment, snapshot):
+            groups[other.name].append(Scrape(other.name, scrape.target, scrape.answer, False, scrape.fault))
+    return {name: tuple(scrapes) for name, scrapes in groups.items()}
+
+
+# --- exporters -----------------------------------------------------------------------------------------------------
+
+
+def spoken_for(exporter: Service, environment: str, snapshot: Snapshot) -> tuple[Service, ...]:
+    """The services whose metrics an exporter exposes: those that it is told the addresses of, else the only one.
+
+    Which kinds an exporter speaks for is in the knowledge base; that a service's entry names it decides.
+    """
+    named = [s for s in _others(exporter, environment, snapshot) if _names(s, exporter)]
+    kinds = exporter.component.exporter_of if exporter.component else ()
+    fitting = [s for s in _others(exporter, environment, snapshot) if s.component and s.component.key in kinds]
+    fitting = [s for s in fitting if not _has_other(s, exporter)]
+    references = exporter.definition.references if exporter.definition and fitting else ()
+    hosts = {
+        found.service.name
+        for reference in references
+        if (found := answer(reference.address, exporter, environment, snapshot))
+    }
+    told = [s for s in fitting if s.name in hosts]
+    if not told and len(fitting) == 1:
+        told = fitting
+    return tuple({s.name: s for s in (*named, *told)}.values())
+
+
+def _others(exporter: Service, environment: str, snapshot: Snapshot) -> Iterator[Service]:
+    return (s for s in snapshot.services if s.environment == environment and s.name != exporter.name)
+
+
+def _names(service: Service, exporter: Service) -> bool:
+    metrics = service.entry.metrics if service.entry else None
+    return metrics is not None and metrics.exporter is not None and metrics.exporter in _words(exporter)
+
+
+def _words(exporter: Service) -> frozenset[str]:
+    aliases = exporter.entry.aliases if exporter.entry else ()
+    return frozenset({exporter.name, *aliases, *((exporter.component.key,) if exporter.component else ())})
+
+
+def _has_other(service: Service, exporter: Service) -> bool:
+    """Whether the catalogue gives the service another exporter, or an endpoint of its own."""
+    metrics = service.entry.metrics if service.entry else None
+    if metrics is None:
+        return False
+    return metrics.exporter is None or metrics.exporter not in _words(exporter)
