@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-Subnet = Callable[[int], str]
+import yaml
+
+from tests.parts.engine import Engine
+
+LOOPBACK = "LOOPBACK"  # stands for an address that no other engine publishes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ CHANGES = (
     change("environment/image", "environment-drift", None, {"GIVEN": "another"}),
     change("env_file", "environment-drift", "one.env", "two.env", quick=True),
     change("ports", "port-drift", ["127.0.0.1:0:80"], ["127.0.0.1:0:80/udp"], quick=True),
-    change("ports/published", "port-drift", ["127.0.0.1:18461:80"], ["127.0.0.1:18462:80"]),
+    change("ports/published", "port-drift", [f"{LOOPBACK}:18461:80"], [f"{LOOPBACK}:18462:80"]),
     change("ports/address", "port-drift", ["127.0.0.1::80"], ["127.0.0.2::80"]),
     change("expose", "port-drift", ["81"], ["82"]),
     change("volumes", "mount-drift", ["./one.env:/srv/file"], ["./two.env:/srv/file"], quick=True),
@@ -118,26 +122,28 @@ CHANGES = (
 FILES = {"one.env": "FROM_FILE=1\n", "two.env": "FROM_FILE=2\n", "token.txt": "made-up-token\n"}
 
 
-def project(changes: Iterable[Change], subnet: Subnet, changed: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """A project of one service a change; those of `changed` as they are after it."""
-    services = {}
+def project(changes: Iterable[Change], engine: Engine, changed: frozenset[str] = frozenset()) -> str:
+    """The text of a project of one service a change; those of `changed` as they are after it."""
+    services: dict[str, dict[str, Any]] = {}
     for item in changes:
         said = item.after if item.name in changed else item.before
         services[item.name] = {"image": "drifting:1", **said}
         if item.name == "networks-address" and item.name in changed:
-            services[item.name]["networks"] = {"back": {"ipv4_address": subnet(24).removesuffix("0") + "77"}}
-    return {
-        "name": "drifting",
+            services[item.name]["networks"] = {"back": {"ipv4_address": engine.subnet(24).removesuffix("0") + "77"}}
+    content = {
         "services": services,
         "networks": {
-            "default": _on(f"{subnet(16)}/22"),
+            "default": _on(f"{engine.subnet(16)}/22"),
             "front": {},
-            "back": _on(f"{subnet(24)}/24"),
+            "back": _on(f"{engine.subnet(24)}/24"),
         },
         "volumes": {"first": {}, "second": {}},
         "secrets": {"token": {"file": "./token.txt"}},
         "configs": {"settings": {"file": "./one.env"}},
     }
+    if all(item.old for item in changes):
+        del content["configs"]
+    return yaml.safe_dump(content).replace(LOOPBACK, f"127.0.0.{engine.slot + 10}")
 
 
 def _on(subnet: str) -> dict[str, Any]:

@@ -65,6 +65,10 @@ class Engine:
         """The Docker SDK's client of it."""
         return docker.DockerClient(base_url=self.address, timeout=60)
 
+    def subnet(self, third: int) -> str:
+        """An address of the engine's own range that none of its own networks uses: `third` from 8 to 31."""
+        return _range(self.slot, third)
+
     @property
     def env(self) -> dict[str, str]:
         """The environment in which Docker's own programs talk to it."""

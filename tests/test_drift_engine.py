@@ -1,0 +1,172 @@
+"""Drift on a real engine: what changed is said and nothing else, recreated it is gone, and an untouched stack has none.
+
+For each field there is one service. The file is changed while the containers stay, then the containers while the
+original is audited, so that each field is seen to appear and to vanish.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditor import registry
+from tests.drifting import CHANGES, FILES, Change, project
+from tests.parts.engine import Engine, running
+from tests.parts.plugin import need
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+
+HERE = Path(__file__).parent
+DRIFT = sorted(name for name, item in registry.checks().items() if item.theme == "drift")
+IMAGE = (
+    'CMD ["sleep", "1000000"]', "ENV GIVEN=image", "LABEL from=image", "EXPOSE 90", "VOLUME /image/volume",
+    "WORKDIR /root", "STOPSIGNAL SIGKILL",
+)  # fmt: skip
+Found = set[tuple[str, str]]
+
+
+def audit(engine: Engine, folder: Path, file: str, *more: str) -> dict[str, Any]:
+    """The report of the command, from outside."""
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "auditor", "audit", "-f", file, "--docker", engine.address, "--format", "json",
+            "--select", ",".join(DRIFT), *more,
+        ],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(HERE.parent), "AUDITOR_STATE_DIR": str(folder / "state")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert [tally for tally in report["checks"] if tally["error"]] == []
+    return report
+
+
+def found(engine: Engine, folder: Path, file: str) -> Found:
+    return {(finding["check"], finding["service"]) for finding in audit(engine, folder, file)["findings"]}
+
+
+def up(engine: Engine, folder: Path, program: Path, file: str) -> None:
+    done = subprocess.run(
+        [program, "-p", "drifting", "-f", file, "up", "--detach", "--timeout", "0"],
+        cwd=folder, env=engine.env | {"COMPOSE_PARALLEL_LIMIT": "8"}, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def build(engine: Engine, tag: str, lines: Sequence[str]) -> None:
+    """An image of busybox with the lines of a Dockerfile: an import knows only some of them."""
+    engine.import_busybox("busybox:base")
+    text = "\n".join(("FROM busybox:base", *lines))
+    engine.client.images.build(fileobj=io.BytesIO(text.encode()), tag=tag, rm=True)
+
+
+def prove(engine: Engine, folder: Path, changes: tuple[Change, ...], program: Path) -> None:
+    """Every change is found alone, in both directions, and gone when the containers follow the file."""
+    for version in ("1", "2"):
+        build(engine, f"drifting:{version}", (*IMAGE, f"LABEL version={version}"))
+    for name, content in FILES.items():
+        (folder / name).write_text(content)
+    (folder / "base.yaml").write_text(project(changes, engine))
+    (folder / "edited.yaml").write_text(project(changes, engine, frozenset(change.name for change in changes)))
+    expected = {(change.check, change.name) for change in changes}
+    try:
+        up(engine, folder, program, "base.yaml")
+        assert found(engine, folder, "base.yaml") == set()
+        assert found(engine, folder, "edited.yaml") == expected
+        up(engine, folder, program, "edited.yaml")
+        assert found(engine, folder, "edited.yaml") == set()
+        assert found(engine, folder, "base.yaml") == expected
+        up(engine, folder, program, "base.yaml")
+        assert found(engine, folder, "base.yaml") == set()
+    finally:
+        engine.clear()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Called as the project is."""
+    made = tmp_path / "drifting"
+    made.mkdir()
+    return made
+
+
+def test_a_changed_field_is_found_alone_and_gone_when_recreated(engine: Engine, folder: Path) -> None:
+    changes = tuple(change for change in CHANGES if change.quick)
+    prove(engine, folder, changes, engine.docker_compose)
+
+
+def all_capabilities() -> bool:
+    """Whether this machine lends every capability: a sandbox often keeps some."""
+    status = Path("/proc/self/status").read_text()
+    bound = int(next(line for line in status.splitlines() if line.startswith("CapBnd")).split()[1], 16)
+    return bound == (1 << (int(Path("/proc/sys/kernel/cap_last_cap").read_text()) + 1)) - 1
+
+
+@pytest.mark.endurance
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("compose", ["docker-compose", "docker-compose-1"])
+@pytest.mark.parametrize("daemon", ["dockerd", "dockerd28"])
+def test_every_field_on_every_engine(
+    daemon: str, compose: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    need(daemon)
+    program = need(compose)
+    changes = tuple(change for change in CHANGES if change.old or compose == "docker-compose")
+    if (
+        daemon == "dockerd" and not all_capabilities()
+    ):  # before 26 it gives a privileged container those that are lacking
+        changes = tuple(change for change in changes if change.name != "privileged")
+    started = time.monotonic()
+    with running(daemon) as engine:
+        prove(engine, folder, changes, program)
+    took = time.monotonic() - started
+    with capsys.disabled():
+        print(f"\n{daemon}, {compose}: {len(changes)} of {len(changes)} fields found alone, both ways, {took:.0f} s")
+
+
+RICH = (
+    'ENTRYPOINT ["sh", "-c"]', 'CMD ["sleep 1000000"]', "ENV LANG=C", "ENV MODE=image", "USER nobody",
+    "LABEL team=image", "LABEL version=1", "VOLUME /var/lib/data", "EXPOSE 7000-7002", "WORKDIR /tmp/",
+    "HEALTHCHECK --interval=45s --retries=5 CMD true", "STOPSIGNAL SIGINT",
+)  # fmt: skip
+
+# --- a stack that nobody touched ---------------------------------------------------------------------------------
+
+
+def prove_untouched(engine: Engine, tmp_path: Path) -> None:
+    """Twenty services that use, together, every field that Compose knows and the engine can do here."""
+    place = tmp_path / "untouched"
+    shutil.copytree(HERE / "untouched", place)
+    engine.import_busybox("untouched:plain")
+    build(engine, "untouched:rich", RICH)
+    try:
+        done = engine.compose(place, "up", "--detach", "--timeout", "0", check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        report = audit(engine, place, "compose.yaml")
+    finally:
+        engine.clear()
+    assert [(f["check"], f["service"], f["message"]) for f in report["findings"]] == []
+    assert report["notes"] == []
+    assert len([service for service in report["services"] if service["rungs"]["running"]["state"] == "proved"]) == 20
+
+
+def test_an_untouched_stack_has_no_drift(engine: Engine, tmp_path: Path) -> None:
+    prove_untouched(engine, tmp_path)
+
+
+@pytest.mark.endurance
+def test_an_untouched_stack_has_no_drift_on_a_newer_engine(engine28: Engine, tmp_path: Path) -> None:
+    prove_untouched(engine28, tmp_path)
