@@ -57,6 +57,7 @@ PRECEDENCE = (
     "alert-not-routed",
     "oom-killed",
     "exited-with-error",
+    "restart-loop",
     "port-taken",
     "process-not-running",
     "composed-not-running",

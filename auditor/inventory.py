@@ -33,6 +33,7 @@ from auditor.model import (
     ListItem,
     LiveTarget,
     Location,
+    Moment,
     Peak,
     ProbeResult,
     Project,
@@ -117,6 +118,7 @@ class Snapshot:
     live_targets: tuple[LiveTarget, ...] = ()
     usages: tuple[Usage, ...] = ()
     peaks: tuple[Peak, ...] = ()
+    past: tuple[Moment, ...] = ()  # earlier scans, the oldest first; (): this is the first
     hosts: tuple[Host, ...] = ()
     images: tuple[EngineImage, ...] = ()
     swarm_services: tuple[SwarmService, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from auditor import alerting, health, listening, usage
+from auditor import alerting, health, listening, past, usage
 from auditor.inventory import Service, Snapshot
 from auditor.model import (
     RUNGS,
@@ -226,8 +226,17 @@ def judge_health(service: Service, snapshot: Snapshot) -> tuple[Verdict, tuple[s
         engine_state=snapshot.source("docker", service.environment).state,
         wanted=service.definition.replicas if service.definition else 1,
         targets_up=_own_targets_up(service, snapshot),
-        crossed=usage.crossed(service, snapshot),
+        crossed=(*usage.crossed(service, snapshot), *loops(service, snapshot)),
+        restarts_before=snapshot.past[-1].restarts if snapshot.past else None,
     )
+
+
+def loops(service: Service, snapshot: Snapshot) -> tuple[str, ...]:
+    """The containers of a service that are restarted again and again, in words."""
+    if snapshot.source("docker", service.environment).state != "ok":
+        return ()
+    found = (past.loop(container, snapshot.past, snapshot.taken_at) for container in service.containers)
+    return tuple(text for text in found if text)
 
 
 def _own_targets_up(service: Service, snapshot: Snapshot) -> tuple[str, ...]:

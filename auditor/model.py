@@ -584,6 +584,16 @@ class Peak:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """What an earlier scan saw, as far as later ones compare with it."""
+
+    taken_at: datetime
+    restarts: Mapping[str, int] = field(default_factory=dict)  # container id -> its count
+    out_of_memory: tuple[str, ...] = ()  # container ids
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)  # `environment/service`
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """The machine that an engine runs on."""
 

@@ -17,7 +17,7 @@ from auditor.digest import Digester
 from auditor.errors import AuditorError, CatalogueError, EvidenceError, SettingsError, UsageError, did_you_mean
 from auditor.gather import FileFacts, Request, gather_files, specs
 from auditor.inventory import Snapshot
-from auditor.model import Catalogue, Component, EnvironmentSpec, Peak, Report, SourceState
+from auditor.model import Catalogue, Component, EnvironmentSpec, Moment, Peak, Report, SourceState
 from auditor.settings import Settings
 from auditor.sources import compose_schema, knowledge
 from auditor.sources.tree import DiskTree
@@ -323,13 +323,14 @@ def scan(
     *,
     progress: Progress | None = None,
     peaks: Sequence[Peak] = (),
+    past: Sequence[Moment] = (),
     engines: live.Engines | None = None,
 ) -> Report:
-    """Gathers and judges once. `peaks`: what was seen at earlier scans; `engines`: their readers."""
+    """Gathers and judges once. `peaks`, `past`: what was seen at earlier scans; `engines`: their readers."""
     started = monotonic()
     snapshot = gather(settings, progress, engines)
     known = tuple(peak for peak in peaks if peak.environment in snapshot.environments)
-    report = judge(replace(snapshot, peaks=known), settings)
+    report = judge(replace(snapshot, peaks=known, past=tuple(past)), settings)
     return replace(report, duration=monotonic() - started)
 
 

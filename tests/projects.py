@@ -14,6 +14,7 @@ A project is a mapping of
     listeners, probes   fields of listening ports and of probe results
     targets       active targets of a running Prometheus: job, host, port, up, error, names, labels
     usages, hosts, peaks   fields of what containers use, of the engine's machine, and of what was seen (`hours` ago)
+    past          moments of earlier scans, `minutes_ago`, with restarts, out_of_memory and verdicts
     sources       name -> state, for sources that failed
     environments  what is judged; the first where not said
 
@@ -46,6 +47,7 @@ from auditor.model import (
     Listener,
     LiveTarget,
     Location,
+    Moment,
     Peak,
     Port,
     ProbeResult,
@@ -55,6 +57,7 @@ from auditor.model import (
     SourceState,
     Usage,
     Variable,
+    Verdict,
 )
 from auditor.policy import Policy
 from auditor.sources import compose_schema, knowledge
@@ -65,7 +68,7 @@ DIGEST = Digester(b"a key that is good for tests only"[:32])
 PLANES = frozenset(
     {
         "catalogue", "compose", "prometheus", "alertmanager", "documents", "code", "files", "containers", "listeners",
-        "probes", "sources", "environments", "images", "usages", "hosts", "peaks", "targets",
+        "probes", "past", "sources", "environments", "images", "usages", "hosts", "peaks", "targets",
     }
 )  # fmt: skip
 _COMPOSE_NAMES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
@@ -216,6 +219,10 @@ def _alive(snapshot: Snapshot, planes: Planes) -> Snapshot:
         ),
         hosts=tuple(Host(**{"environment": environment, "source": "docker"} | x) for x in _of(planes, "hosts")),
         live_targets=tuple(_target(environment, x) for x in _of(planes, "targets")),
+        past=tuple(
+            Moment(snapshot.taken_at - timedelta(minutes=x.pop("minutes_ago")), **_moment(x))
+            for x in _of(planes, "past")
+        ),
         peaks=tuple(_peak(snapshot, environment, x) for x in _of(planes, "peaks")),
     )
 
@@ -233,6 +240,11 @@ def _peak(snapshot: Snapshot, environment: str, fields: dict[str, Any]) -> Peak:
 
 def _of(planes: Planes, plane: str) -> list[dict[str, Any]]:
     return [dict(item) for item in planes.get(plane, ())]
+
+
+def _moment(fields: dict[str, Any]) -> dict[str, Any]:
+    verdicts = {name: Verdict(word) for name, word in fields.pop("verdicts", {}).items()}
+    return fields | {"verdicts": verdicts, "out_of_memory": tuple(fields.get("out_of_memory", ()))}
 
 
 def _listener(environment: str, fields: dict[str, Any]) -> Listener:

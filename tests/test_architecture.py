@@ -27,6 +27,7 @@ LAYERS = (
         "alerting",
         "reach",
         "commandline",
+        "past",
         "listening",
         "shape",
         "catalogue",

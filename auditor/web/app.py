@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import auditor
 from auditor.errors import AuditorError, UsageError
 from auditor.live import Engines
-from auditor.model import Peak, Report, Severity
+from auditor.model import Report, Severity
 from auditor.settings import Settings
 from auditor.store import Store, StoreError, default_url
 from auditor.web.answers import FOR_EVER, HTML, JSON, Body, body, refuse, respond
@@ -80,7 +80,7 @@ def create_app(settings: Settings, *, scan: Scan | None = None) -> App:
     engines = Engines()
     watch = Watch(
         settings,
-        scan or (lambda now: _scan(now, watch.peaks, engines)),
+        scan or (lambda now: _scan(now, watch, engines)),
         store,
         view=view(),
         history_error=history_error,
@@ -116,10 +116,10 @@ def serve(settings: Settings) -> None:
     run(settings)
 
 
-def _scan(settings: Settings, peaks: Sequence[Peak], engines: Engines) -> Report:
+def _scan(settings: Settings, watch: Watch, engines: Engines) -> Report:
     from auditor.scan import scan
 
-    return scan(settings, peaks=peaks, engines=engines)
+    return scan(settings, peaks=watch.peaks, past=watch.past, engines=engines)
 
 
 def _history(settings: Settings) -> tuple[Store | None, str | None]:

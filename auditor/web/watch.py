@@ -19,8 +19,9 @@ from apscheduler.events import EVENT_JOB_EXECUTED, EVENT_JOB_MAX_INSTANCES, JobE
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from auditor import past
 from auditor.errors import AuditorError
-from auditor.model import Finding, Peak, Report
+from auditor.model import Finding, Moment, Peak, Report
 from auditor.settings import Settings
 from auditor.store import Store, StoreError
 from auditor.usage import observe
@@ -89,6 +90,7 @@ class Watch:
         self._overran = False
         self.scanning = False
         self.peaks = _known_peaks(store)  # what the next scan is told of the past
+        self.past: tuple[Moment, ...] = ()
         self.latest = self._dressed(Latest(history_error=history_error))
 
     # --- the clock ------------------------------------------------------------------------------------------------
@@ -157,6 +159,7 @@ class Watch:
             self.latest = self._blinded(replace(self.latest, error=said, scans=scans), f"the last scan failed: {said}")
 
     def _succeeded(self, report: Report, began: float, took: float) -> None:
+        self.past = past.remember(self.past, report)
         gaps, history_error = self._remember(report)
         interval = self._settings.interval
         with self._lock:

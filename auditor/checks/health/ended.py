@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from auditor import ladder, past
 from auditor.checks.gaps.causes import stopped
 from auditor.inventory import Service, Snapshot
 from auditor.model import Container, Evidence, Severity
@@ -73,23 +74,25 @@ def oom_killed(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
         containers:
           - {name: demo-web-1, service: web, image: "nginx:1.27.5", state: running}
     """
-    killed = [container for container in service.containers if container.oom_killed]
+    killed = [c for c in service.containers if past.kills(c, snapshot.past)]
     if not killed or snapshot.excuse(service):
         return
     down = all(container.state != "running" for container in killed)
     definition = service.definition
     place = definition.place("mem_limit", "deploy.resources.limits.memory") if definition else service.location
+    said = [_out_of_memory(container, past.kills(container, snapshot.past)) for container in killed]
     yield Problem(
-        f"`{service.name}` ran out of memory: " + "; ".join(_out_of_memory(container) for container in killed),
+        f"`{service.name}` ran out of memory: " + "; ".join(said),
         (place,) if place else (),
-        tuple(Evidence("docker", _out_of_memory(container)) for container in killed),
+        tuple(Evidence("docker", text) for text in said),
         cause=stopped(service.name) if down else None,
     )
 
 
-def _out_of_memory(container: Container) -> str:
+def _out_of_memory(container: Container, times: int) -> str:
     limit = f" at its limit of {container.memory_limit // 2**20} MiB" if container.memory_limit else ""
-    return f"the kernel killed a process of container `{container.name}`{limit}"
+    text = f"the kernel killed a process of container `{container.name}`{limit}"
+    return f"{text}, {times} times of late" if times > 1 else text
 
 
 def _down(service: Service, snapshot: Snapshot) -> tuple[Container, ...]:
@@ -126,3 +129,84 @@ def _failure(container: Container) -> str:
     if signal is None:
         return text
     return f"{text} ({signal}" + (", and nobody told the engine to stop it)" if container.killed is False else ")")
+
+
+@check(
+    Service,
+    Severity.WARNING,
+    fix="Read the last lines of its log, mend what ends it, and limit how often it is restarted.",
+    needs=("docker",),
+)
+def restart_loop(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
+    """A service ends and is restarted again and again.
+
+    Between two ends it looks as if it ran. A server compares with its earlier scans; a single run goes by the count of
+    restarts and how lately the last one was.
+
+    Bad:
+        compose:
+          services:
+            web: {image: "nginx:1.27.5", restart: always}
+        containers:
+          - {name: demo-web-1, service: web, image: "nginx:1.27.5", state: restarting, restarts: 7}
+    Good:
+        compose:
+          services:
+            web: {image: "nginx:1.27.5", restart: always}
+        containers:
+          - {name: demo-web-1, service: web, image: "nginx:1.27.5", restarts: 1}
+    """
+    found = ladder.loops(service, snapshot)
+    if not found or snapshot.excuse(service):
+        return
+    definition = service.definition
+    place = definition.place("restart", "deploy.restart_policy") if definition else service.location
+    yield Problem(
+        f"`{service.name}` is in a restart loop: {'; '.join(found)}",
+        (place,) if place else (),
+        tuple(Evidence("docker", text) for text in found),
+        cause=stopped(service.name),
+    )
+
+
+_FLAPS = 4  # changes between well and ill
+
+
+@check(
+    Service,
+    Severity.WARNING,
+    fix="Look at what is short when it is ill: memory, a dependency, a health check that is too strict.",
+    either=("docker", "probes"),
+)
+def flapping_service(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
+    """A service is well and ill by turns.
+
+    Whoever looks now and then sees it well. Found by a server, over its scans of the last quarter of an hour.
+
+    Bad:
+        compose: {services: {web: {image: "nginx:1.27.5"}}}
+        containers: [{name: demo-web-1, service: web, image: "nginx:1.27.5", health: healthy}]
+        past:
+          - {minutes_ago: 4, verdicts: {default/web: healthy}}
+          - {minutes_ago: 3, verdicts: {default/web: unhealthy}}
+          - {minutes_ago: 2, verdicts: {default/web: healthy}}
+          - {minutes_ago: 1, verdicts: {default/web: unhealthy}}
+    Good:
+        compose: {services: {web: {image: "nginx:1.27.5"}}}
+        containers: [{name: demo-web-1, service: web, image: "nginx:1.27.5", health: healthy}]
+        past:
+          - {minutes_ago: 2, verdicts: {default/web: healthy}}
+          - {minutes_ago: 1, verdicts: {default/web: unhealthy}}
+    """
+    if service.host or not snapshot.past or snapshot.excuse(service) or ladder.loops(service, snapshot):
+        return
+    verdict, reasons = ladder.judge_health(service, snapshot)
+    turns = past.changes(service.environment, service.name, snapshot.past, verdict)
+    if turns < _FLAPS:
+        return
+    minutes = int((snapshot.taken_at - snapshot.past[0].taken_at).total_seconds()) // 60
+    yield Problem(
+        f"`{service.name}` changed between well and ill {turns} times within {max(minutes, 1)} min",
+        (service.location,) if service.location else (),
+        tuple(Evidence("health", f"now {verdict}: {reason}") for reason in reasons),
+    )
