@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeAlias, TypeVar
 
-from auditor import knowledge, listening
+from auditor import belonging, knowledge, listening
 from auditor.listening import Holders
 from auditor.model import (
     Alert,
@@ -297,21 +297,67 @@ class Snapshot:
         return container.project is None or container.project == self._project_name(container.environment)
 
     def _project_name(self, environment: str) -> str | None:
-        project = self.project(environment)
-        return project.name if project else None
+        if environment not in self._project_names:
+            project = self.project(environment)
+            self._project_names[environment] = belonging.project_name(project, self.containers) if project else None
+        return self._project_names[environment]
+
+    @cached_property
+    def _project_names(self) -> dict[str, str | None]:
+        return {}
+
+    def in_project(self, container: Container) -> bool:
+        """Whether Compose's labels make a container one of its environment's project."""
+        return bool(container.service) and container.project == self._project_name(container.environment)
+
+    def of_namesake(self, container: Container) -> bool:
+        """Whether a container belongs to another project of the same name, as far as its directory tells."""
+        return container.id in self._namesakes
+
+    @cached_property
+    def _namesakes(self) -> frozenset[str]:
+        found: frozenset[str] = frozenset()
+        for environment in self.environments:
+            here = [c for c in self.containers if c.environment == environment and self.in_project(c)]
+            found |= belonging.strays(here, self.definitions(environment))
+        return found
 
     def _containers_by_service(self, environment: str) -> dict[str, list[Container]]:
         groups: dict[str, list[Container]] = defaultdict(list)
         for container in self.containers:
             if container.environment == environment and not container.oneoff and self.ours(container):
-                groups[self._service_name(container)].append(container)
+                groups[self.placed(container)].append(container)
         return groups
 
-    def _service_name(self, container: Container) -> str:
-        if container.service and container.project == self._project_name(container.environment):
-            return self.known_as(container.environment, container.service)
-        named = self._by_container_name.get((container.environment, container.name))
-        return named or self.known_as(container.environment, container.name)
+    def placed(self, container: Container) -> str:
+        """The name of the service that a container is of, whether or not anything declares or composes it."""
+        return self._places[container.environment].get(container.id, container.name)
+
+    @cached_property
+    def _places(self) -> Mapping[str, Mapping[str, str]]:
+        found: dict[str, dict[str, str]] = defaultdict(dict)
+        for environment in {container.environment for container in self.containers}:
+            here = [c for c in self.containers if c.environment == environment and self.ours(c)]
+            places = {c.id: name for c in here if (name := self._by_label_or_name(c))}
+            served = set(places.values())
+            lost = [c for c in here if c.id not in places and c.project is None and c.state in ALIVE]
+            places.update(belonging.by_image(lost, self.entries(environment), served.__contains__))
+            found[environment] = places
+        return found
+
+    def _by_label_or_name(self, container: Container) -> str | None:
+        environment = container.environment
+        if container.service and self.in_project(container):
+            return self.known_as(environment, container.service)
+        if named := self._by_container_name.get((environment, container.name)):
+            return named
+        if entry := self.entry(environment, container.name):
+            return entry.name
+        services = self.definitions(environment)
+        if container.name in services:
+            return container.name
+        named = belonging.default_name(container, self._project_name(environment), services)
+        return self.known_as(environment, named) if named and container.project is None else None
 
     @cached_property
     def _by_container_name(self) -> Mapping[tuple[str, str], str]:

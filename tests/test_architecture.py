@@ -26,6 +26,7 @@ LAYERS = (
         "series",
         "alerting",
         "reach",
+        "belonging",
         "commandline",
         "past",
         "listening",

@@ -109,19 +109,30 @@ def running_not_composed(container: Container, snapshot: Snapshot) -> Iterator[P
           - {name: demo-web-1, service: web, image: "nginx:1.27.5"}
     """
     project = snapshot.project(container.environment)
-    if not _judged(container, snapshot) or project is None or not container.service:
+    if not _judged(container, snapshot) or project is None or not snapshot.in_project(container):
         return
-    if container.project != project.name or container.service in snapshot.definitions(container.environment):
+    if container.service is None or container.service in snapshot.definitions(container.environment):
         return
-    name = snapshot.known_as(container.environment, container.service)
+    said = f"container `{container.name}` runs as service `{container.service}` of `{container.project}`, but "
+    namesake = snapshot.of_namesake(container)
+    if namesake:
+        said += f"was started in another directory, {container.working_dir}, where none of this project's services was"
+    else:
+        said += f"no file of `{container.environment}` defines it"
     yield Problem(
-        f"container `{container.name}` runs as service `{container.service}` of `{project.name}`, "
-        f"but no file of `{container.environment}` defines it",
+        said,
         (),
-        service=name,
+        service=snapshot.known_as(container.environment, container.service),
         key=container.service,
         cause=f"unknown:{container.service}",
+        fix=_NAMESAKE if namesake else None,
     )
+
+
+_NAMESAKE = (
+    "Give one of two projects of this name another `name`, for Compose takes them for one and may remove the other's "
+    "containers; if it is left over from the project's earlier place, remove the container."
+)
 
 
 @check(
@@ -155,13 +166,9 @@ def running_not_declared(container: Container, snapshot: Snapshot) -> Iterator[P
     """
     if not _judged(container, snapshot):
         return
-    project = snapshot.project(container.environment)
-    own = project is not None and container.project == project.name
-    name = container.service if own and container.service else container.name
-    service = snapshot.service(container.environment, snapshot.known_as(container.environment, name))
+    name = snapshot.placed(container)
+    service = snapshot.service(container.environment, name)
     if service and (service.entry or service.definition):
-        return
-    if _known_by_container_name(container, snapshot):
         return
     yield Problem(
         f"container `{container.name}` ({container.image}) runs, but no catalogue entry and no file knows it",
@@ -176,8 +183,3 @@ def running_not_declared(container: Container, snapshot: Snapshot) -> Iterator[P
 def _judged(container: Container, snapshot: Snapshot) -> bool:
     """Running containers that are this environment's to judge."""
     return container.state in ("running", "restarting", "paused") and not container.oneoff and snapshot.ours(container)
-
-
-def _known_by_container_name(container: Container, snapshot: Snapshot) -> bool:
-    definitions = snapshot.definitions(container.environment).values()
-    return any(definition.container_name == container.name for definition in definitions)
