@@ -236,6 +236,10 @@ class Snapshot:
     def _specs(self) -> Mapping[str, EnvironmentSpec]:
         return {spec.name: spec for spec in self.catalogue.environments} if self.catalogue else {}
 
+    def spec(self, environment: str) -> EnvironmentSpec | None:
+        """How the catalogue describes an environment."""
+        return self._specs.get(environment)
+
     @cached_property
     def _projects(self) -> Mapping[str, Project]:
         return {project.environment: project for project in self.projects}

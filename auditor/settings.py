@@ -41,6 +41,7 @@ class Settings:
     token: str | None = None
     insecure_no_auth: bool = False
     allowed_hosts: tuple[str, ...] = ()  # further host names that the server answers under
+    allow_actions: bool = False  # services may be started, stopped and restarted
     shares_network: bool = False  # the auditor runs inside the environment's networks: service names resolve
 
 
@@ -110,6 +111,7 @@ _READERS: Mapping[str, tuple[Callable[[object], object], str]] = {
     "token": (_text, "a text"),
     "insecure_no_auth": (_flag, "true or false"),
     "allowed_hosts": (_texts, "a list of host names"),
+    "allow_actions": (_flag, "true or false"),
     "shares_network": (_flag, "true or false"),
 }
 PREFIX = "AUDITOR_"

@@ -36,6 +36,7 @@ LAYERS = (
         "knowledge",
         "inventory",
         "usage",
+        "orders",
         "health",
         "ladder",
         "settings",
@@ -47,7 +48,7 @@ LAYERS = (
     ("engine",),
     ("sources", "probes", "state", "store", "exporters"),
     ("gather", "live", "draft", "demo_live"),
-    ("scan", "plan", "plugins"),
+    ("scan", "act", "plan", "plugins"),
     ("cli", "web", "__main__"),
 )
 # The registry finds the checks by importing them, inside a function; nothing else may look upwards.

@@ -26,6 +26,11 @@ Examples:
 @click.option("--interval", type=options.Duration(), metavar="DURATION", help="Time between two scans; default 60s.")
 @click.option("--database", metavar="URL", help="Where history is kept; default: SQLite in the state directory.")
 @click.option("--insecure-no-auth", is_flag=True, help="Let everybody who reaches another address in.")
+@click.option(
+    "--allow-actions",
+    is_flag=True,
+    help="Let callers with the token of AUDITOR_TOKEN start, stop and restart services.",
+)
 @options.talk
 def serve(**flags: Any) -> int:
     """Audit again and again, and serve the status page, API and metrics.

@@ -67,10 +67,15 @@ def end(session: Session, id: int, steps: Sequence[Step]) -> None:
     """Write down what came of it."""
     row = session.get_one(ActionRow, id)
     row.ended_at = datetime.now(UTC).timestamp()
-    failed = sum(step.error is not None for step in steps)
-    row.outcome = DONE if not failed else FAILED if failed == len(steps) else PARTIAL
+    row.outcome = outcome_of(steps)
     row.steps = _dumped(steps)
     session.add(row)
+
+
+def outcome_of(steps: Sequence[Step]) -> str:
+    """Done where no container failed, failed where all did, else partial."""
+    failed = sum(step.error is not None for step in steps)
+    return DONE if not failed else FAILED if failed == len(steps) else PARTIAL
 
 
 def actions(session: Session, before: int | None, limit: int) -> list[Action]:
