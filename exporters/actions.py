@@ -14,18 +14,22 @@ from exporters.services import Line
 from exporters.services import document as services_document
 
 
-def outcome(order: Order, steps: Sequence[Step], report: Report, after: Iterable[Line]) -> dict[str, Any]:
-    """One order as plain values, with how its service does afterwards."""
+def performed(order: Order, steps: Sequence[Step]) -> dict[str, Any]:
+    """What came of one order, as plain values."""
     return {
-        "schema": "stack-auditor/action/1",
         "action": order.action,
         "service": order.service,
         "environment": order.environment,
         "outcome": outcome_of(steps) if steps else "nothing to do",
         "containers": [_step(step) for step in steps],
         "skipped": [{"id": container.id, "name": container.name} for container in order.skipped],
-        "after": services_document(report, after)["services"],
     }
+
+
+def outcome(order: Order, steps: Sequence[Step], report: Report, after: Iterable[Line]) -> dict[str, Any]:
+    """The same with how its service does afterwards."""
+    after_it = services_document(report, after)["services"]
+    return {"schema": "stack-auditor/action/1"} | performed(order, steps) | {"after": after_it}
 
 
 def document(trail: Iterable[Action]) -> dict[str, Any]:

@@ -180,6 +180,14 @@ def test_resources_are_not_told_of_old_reports(site: Site) -> None:
     assert site.metric("container_memory_usage_bytes", service="web", environment="prod", container="web-1") is None
 
 
+def test_the_page_shows_what_services_use(site: Site) -> None:
+    text = site.scan(watched()).get("/").text
+    assert text.count('<meter min="0" max="1" value="0.9"') == 1
+    assert '<span class="gauge high"><meter' in text
+    assert "25 %" in text
+    assert "What they use" not in site.scan(OSError("gone")).get("/").text, "old figures are not the present's"
+
+
 def test_the_next_scan_is_told_of_peaks_even_by_another_process(site: Site, tmp_path: Path) -> None:
     assert site.app.watch.peaks == ()
     site.scan(watched())

@@ -23,6 +23,7 @@ from auditor.live import Engines
 from auditor.model import Report, Severity
 from auditor.settings import Settings
 from auditor.store import Store, StoreError, default_url
+from auditor.web import actions
 from auditor.web.answers import FOR_EVER, HTML, JSON, Body, body, refuse, respond
 from auditor.web.guard import Guard, access
 from auditor.web.page import View, view
@@ -105,6 +106,7 @@ def create_app(settings: Settings, *, scan: Scan | None = None) -> App:
     _errors(app)
     _health(app, watch)
     _api(app, watch)
+    actions.add(app, settings, watch, store)
     _pages(app, watch, view())
     return app
 

@@ -6,7 +6,8 @@
 | everything else | open | `Authorization: Bearer TOKEN`, or Basic with the token as password (for browsers) |
 
 The host must be a name of this machine (421 otherwise): a page on a foreign name that resolves to a loopback address
-must not read the answers. Nothing here changes anything, so methods other than GET and HEAD are refused by the routes.
+must not read the answers. What changes something needs the token everywhere, see `actions`; all other routes refuse
+methods other than GET and HEAD.
 """
 
 from __future__ import annotations

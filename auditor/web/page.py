@@ -34,6 +34,7 @@ from auditor.model import (
 from auditor.registry import Check, explain
 from exporters.escape import clean
 from exporters.metrics import coverage_by_environment, is_open
+from exporters.services import lines
 
 if TYPE_CHECKING:
     from auditor.web.watch import Gap, Latest
@@ -131,7 +132,7 @@ class View:
         )
         self._templates.filters |= {
             "spans": spans, "percent": percent, "bytes": size,
-            "clock": clock, "time_of_day": time_of_day, "iso": iso, "ago": ago,
+            "share": share, "clock": clock, "time_of_day": time_of_day, "iso": iso, "ago": ago,
         }  # fmt: skip
         self._templates.globals |= {"version": auditor.__version__, "asset": self.asset}
 
@@ -158,6 +159,7 @@ class View:
             sources=_sources(report),
             several=len({*report.environments, *(s.environment for s in report.sources if s.environment)}) > 1,
             alerts=sorted(report.alerts, key=_alert_order),
+            resources=[line for line in lines(report) if line.usages],
             waived=[item for item in report.findings if not is_open(item)],
             expires=report.taken_at.astimezone(UTC) + timedelta(seconds=2 * interval),
         )
@@ -285,6 +287,11 @@ def percent(ratio: float | None) -> str:
     if ratio is None:
         return "unknown"
     return f"{int(ratio * 100)} %"
+
+
+def share(ratio: float | None) -> str:
+    """How much of what it may use something uses."""
+    return "\N{EN DASH}" if ratio is None else f"{int(ratio * 100 + 1e-9)} %"
 
 
 def clock(moment: datetime) -> str:

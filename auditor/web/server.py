@@ -26,6 +26,7 @@ END_SECONDS = 5  # for answers that are on their way when the end comes
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, and leave the process with 0 then."""
     refuse_open_door(settings)
+    refuse_open_actions(settings)
     _project_there(settings)
     app = create_app(settings)
     listener = listen(settings)
@@ -75,6 +76,15 @@ def refuse_open_door(settings: Settings) -> None:
         f"`{settings.host}` can be reached from other machines, and no token is set",
         help="set AUDITOR_TOKEN to a long random text, or add `--insecure-no-auth` to let everybody read",
     )
+
+
+def refuse_open_actions(settings: Settings) -> None:
+    """Raises UsageError where actions are allowed, and nobody could prove that they may."""
+    if settings.allow_actions and not settings.token:
+        raise UsageError(
+            "`--allow-actions` needs a token, and none is set",
+            help="set AUDITOR_TOKEN to a long random text; callers send it as `Authorization: Bearer TOKEN`",
+        )
 
 
 def _project_there(settings: Settings) -> None:

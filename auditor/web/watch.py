@@ -127,7 +127,7 @@ class Watch:
     def _ended(self, _: JobEvent) -> None:
         if self._overran:  # the run that was due in the meantime begins now, not at the next tick
             self._overran = False
-            self._scan_soon()
+            self.scan_soon()
 
     # --- one scan -------------------------------------------------------------------------------------------------
 
@@ -208,10 +208,10 @@ class Watch:
                 self.latest = self._blinded(self.latest, age)
             latest = self.latest
         if aged:
-            self._scan_soon()
+            self.scan_soon()
         return latest
 
-    def _scan_soon(self) -> None:
+    def scan_soon(self) -> None:
         """Scan now where a scan is overdue: a wall clock that was set back would put the next one off for as long."""
         if self._scheduler and self._scheduler.running and not self.scanning:
             self._scheduler.modify_job(_JOB, next_run_time=datetime.now(UTC))
