@@ -32,7 +32,10 @@ def act(address: str, action: str, container: str, *, grace: int = GRACE) -> str
 
     # A thread of its own: the caller may have an event loop.
     def work() -> None:
-        outcome.put(asyncio.run(_act(address, action, container, grace)))
+        try:
+            outcome.put(asyncio.run(_act(address, action, container, grace)))
+        except BaseException as error:  # whoever waits must hear of it
+            outcome.put(f"{type(error).__name__}: {error}")
 
     threading.Thread(target=work, name="docker-action", daemon=True).start()
     return outcome.get()
@@ -43,7 +46,7 @@ async def _act(address: str, action: str, container: str, grace: int) -> str | N
     try:
         engine = Engine(route_of(address), timeout=seconds, deadline=time.monotonic() + seconds, width=1, may=MAY_ACT)
         async with connected(engine), asyncio.timeout(seconds):
-            query = None if action == "start" else {"t": str(grace)}
+            query = "" if action == "start" else f"t={grace}"
             await engine.send("POST", f"/containers/{container}/{action}", query)
     except EvidenceError as error:
         return error.what
