@@ -38,7 +38,7 @@ IPTABLES = ("iptables-legacy", "iptables-nft")
 SLOTS = 8  # of 198.18.0.0/15, the range set aside for tests: a /18 each
 
 
-@dataclass(frozen=True)
+@dataclass
 class Engine:
     """A running engine. `socket` is its path, `address` what `DOCKER_HOST` would say."""
 
@@ -128,6 +128,20 @@ class Engine:
         )
         return str(self.client.images.get(tag).id)
 
+    def end(self, kind: signal.Signals) -> None:
+        """Send the engine a signal and wait until it is gone; `begin` starts it again."""
+        os.kill(self.pid, kind)
+        self.child.popen.wait(60)
+
+    def begin(self) -> None:
+        """Start it again with the containers that it had, and wait until it answers."""
+        popen = self.child.popen
+        command = [str(word) for word in popen.args]  # type: ignore[union-attr]
+        self.child = start(
+            command[command.index("TERM") + 1 :] if "--pdeathsig" in command else command, self.child.log
+        )
+        wait_until(lambda: _answers(self), self.child, "dockerd")
+
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
         """While this lasts the engine accepts connections and answers nothing (SIGSTOP)."""
@@ -167,8 +181,8 @@ def running(daemon: str = "dockerd", options: Sequence[str] = ()) -> Iterator[En
         try:
             _make_bridge(slot, busybox)
             _open_forwarding(slot)
-            with contextlib.closing(_Stopping(_start(slot, dockerd, options))) as stopping:
-                engine = Engine(slot, stopping.child, compose, busybox)
+            engine = Engine(slot, _start(slot, dockerd, options), compose, busybox)
+            with contextlib.closing(_Stopping(engine)):
                 wait_until(lambda: _answers(engine), engine.child, "dockerd")
                 try:
                     yield engine
@@ -183,10 +197,10 @@ def running(daemon: str = "dockerd", options: Sequence[str] = ()) -> Iterator[En
 
 @dataclass(frozen=True, slots=True)
 class _Stopping:
-    child: Child
+    engine: Engine
 
     def close(self) -> None:
-        self.child.stop(30)
+        self.engine.child.stop(30)
 
 
 def _answers(engine: Engine) -> bool:
@@ -219,7 +233,12 @@ def _start(slot: int, dockerd: Path, options: Sequence[str]) -> Child:
         "--log-level=warn",
         *options,
     ]
-    return start(command, home / "log", env=_beside() if dockerd.is_relative_to(bundle_folder("engine28")) else None)
+    return _launch(command, home / "log")
+
+
+def _launch(command: list[str], log: Path) -> Child:
+    fetched = Path(command[0]).is_relative_to(bundle_folder("engine28"))
+    return start(command, log, env=_beside() if fetched else None)
 
 
 def _beside() -> dict[str, str]:
