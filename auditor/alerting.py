@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from auditor.inventory import Service, Snapshot
 from auditor.matching import holds
-from auditor.model import AlertmanagerConfig, AlertRule, Matcher, PrometheusConfig, Receiver, Route
+from auditor.model import AlertmanagerConfig, AlertRule, Location, Matcher, PrometheusConfig, Receiver, Route
 from auditor.promql import Kept, Part, Selector, parts
 from auditor.series import Match, Series, selects, series_of
 
@@ -35,30 +35,73 @@ def watches(service: Service, snapshot: Snapshot) -> tuple[Watch, ...]:
     return _watches(snapshot, service.environment).get(service.name, ())
 
 
+NOWHERE = Location("")  # of a rule that no file of the project holds
+
+
+def rules_of(environment: str, snapshot: Snapshot) -> tuple[AlertRule, ...]:
+    """The alerting rules that count: those that the running Prometheus has loaded, else those of its files.
+
+    A loaded one stands where the file's rule of its name does.
+    """
+    config = snapshot.prometheus_of(environment)
+    in_files = config.rules if config else ()
+    if not _asked(environment, snapshot):
+        return in_files
+    places = {rule.name: rule.location for rule in in_files}
+    loaded = (rule for rule in snapshot.loaded_rules if rule.environment == environment)
+    return tuple(AlertRule(rule.name, rule.expr, places.get(rule.name, NOWHERE), rule.labels) for rule in loaded)
+
+
+def _asked(environment: str, snapshot: Snapshot) -> bool:
+    return snapshot.source("prometheus-api", environment).state == "ok"
+
+
 @lru_cache(maxsize=4)
 def _watches(snapshot: Snapshot, environment: str) -> Mapping[str, tuple[Watch, ...]]:
-    config = snapshot.prometheus_of(environment)
-    if config is None:
-        return {}
+    config = snapshot.prometheus_of(environment) or PrometheusConfig(environment, "")
     all_series = series_of(environment, snapshot)
+    seen = found_now(snapshot, environment)
     found: dict[str, list[Watch]] = {}
-    for rule in config.rules:
-        for name, watch in _of_rule(rule, config, all_series):
+    for rule in rules_of(environment, snapshot):
+        for name, watch in _of_rule(rule, config, all_series, seen):
             known = found.setdefault(name, [])
             if not any(other.rule is rule and other.sure >= watch.sure for other in known):
                 known.append(watch)
     return {name: tuple(sorted(known, key=lambda watch: not watch.sure)) for name, known in found.items()}
 
 
-def _of_rule(rule: AlertRule, config: PrometheusConfig, all_series: Iterable[Series]) -> Iterator[tuple[str, Watch]]:
+Found = Mapping[str, tuple[Mapping[str, str], ...]]
+
+
+@lru_cache(maxsize=8)
+def found_now(snapshot: Snapshot, environment: str) -> Found:
+    """Selector -> the label sets that the running Prometheus has for it; one that was not asked is not there."""
+    own = (item for item in snapshot.selected if item.environment == environment)
+    return {item.selector: tuple(dict(labels) for labels in item.found) for item in own}
+
+
+def _of_rule(
+    rule: AlertRule, config: PrometheusConfig, all_series: Iterable[Series], seen: Found
+) -> Iterator[tuple[str, Watch]]:
     members: dict[str, set[str]] = {}
-    for part in resolved(rule.expr, config):
-        if not part.gives:
+    for outer in written(rule.expr):
+        if not outer.gives:
             continue
-        for series in all_series:
-            match = selects(part.selector, series)
-            if match is not Match.NO and not (part.absent and _one_of_many(part, series, all_series, members)):
-                yield series.service, _watch(rule, part, series, config, sure=match is Match.YES)
+        now = seen.get(str(outer.selector))
+        for part in unfolded(outer, config):
+            for series in all_series:
+                match = selects(part.selector, series)
+                if match is Match.NO or (part.absent and _one_of_many(part, series, all_series, members)):
+                    continue
+                if now is not None:
+                    match = Match.YES if any(_agree(labels, series.labels) for labels in now) else Match.NO
+                if match is not Match.NO or (part.absent and now == ()):  # it fires just now
+                    yield series.service, _watch(rule, part, series, config, sure=match is not Match.PERHAPS)
+
+
+def _agree(found: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Whether series with these labels can be the series of a target."""
+    return all(labels[name] == value for name, value in found.items() if name in labels)
 
 
 def _one_of_many(part: Part, series: Series, all_series: Iterable[Series], members: dict[str, set[str]]) -> bool:
@@ -93,20 +136,30 @@ def _templated(rule: AlertRule) -> set[str]:
     return {name for name, value in rule.labels.items() if "{{" in value}
 
 
-def resolved(expression: str, config: PrometheusConfig, depth: int = 0) -> Iterator[Part]:
+def resolved(expression: str, config: PrometheusConfig) -> Iterator[Part]:
     """The parts of an expression with the metrics that rules record replaced by what these look at."""
+    for part in written(expression):
+        yield from unfolded(part, config)
+
+
+def written(expression: str) -> tuple[Part, ...]:
+    """The parts of an expression; none of one that a newer Prometheus takes and we do not."""
     try:
-        found = parts(expression)
+        return parts(expression)
     except ValueError:
+        return ()
+
+
+def unfolded(part: Part, config: PrometheusConfig, depth: int = 0) -> Iterator[Part]:
+    """A part, or where rules record its metric what these look at."""
+    recording = [rule for rule in config.recordings if rule.name == part.selector.name]
+    if not recording or depth >= DEPTH_LIMIT:
+        yield part
         return
-    for part in found:
-        recording = [rule for rule in config.recordings if rule.name == part.selector.name]
-        if not recording or depth >= DEPTH_LIMIT:
-            yield part
-            continue
-        for rule in recording:
-            for inner in resolved(rule.expr, config, depth + 1):
-                if (narrowed := _narrowed(part, rule, inner)) is not None:
+    for rule in recording:
+        for inner in written(rule.expr):
+            for deep in unfolded(inner, config, depth + 1):
+                if (narrowed := _narrowed(part, rule, deep)) is not None:
                     yield narrowed
 
 

@@ -32,6 +32,7 @@ from auditor.model import (
     Listener,
     ListItem,
     LiveTarget,
+    LoadedRule,
     Location,
     Moment,
     Peak,
@@ -40,6 +41,8 @@ from auditor.model import (
     PrometheusConfig,
     Reference,
     ScrapeTarget,
+    Selected,
+    Silence,
     SourceState,
     SwarmService,
     Usage,
@@ -116,6 +119,9 @@ class Snapshot:
     probes: tuple[ProbeResult, ...] = ()
     alerts: tuple[Alert, ...] = ()
     live_targets: tuple[LiveTarget, ...] = ()
+    loaded_rules: tuple[LoadedRule, ...] = ()
+    selected: tuple[Selected, ...] = ()
+    silences: tuple[Silence, ...] = ()
     usages: tuple[Usage, ...] = ()
     peaks: tuple[Peak, ...] = ()
     past: tuple[Moment, ...] = ()  # earlier scans, the oldest first; (): this is the first
@@ -517,8 +523,9 @@ class Snapshot:
         return next((config for config in self.prometheus if config.environment == environment), None)
 
     def alertmanager_of(self, environment: str) -> AlertmanagerConfig | None:
-        """The environment's Alertmanager configuration, that of the running one first."""
-        return next((config for config in self.alertmanager_configs if config.environment == environment), None)
+        """The environment's Alertmanager configuration: as the running one has loaded it, else that of the file."""
+        found = [config for config in self.alertmanager_configs if config.environment == environment]
+        return min(found, key=lambda config: not config.live, default=None)
 
     def implementation(self, entry: str) -> Implementation | None:
         """The code of an entry."""
@@ -704,6 +711,7 @@ _SUBJECTS: Mapping[type, Callable[[Snapshot], tuple[object, ...]]] = {
     Container: _judged_containers,
     Project: lambda snapshot: tuple(p for p in snapshot.projects if p.environment in snapshot.environments),
     PrometheusConfig: lambda snapshot: tuple(p for p in snapshot.prometheus if p.environment in snapshot.environments),
+    Silence: lambda snapshot: tuple(s for s in snapshot.silences if s.environment in snapshot.environments),
     AlertmanagerConfig: lambda snapshot: tuple(
         a for name in snapshot.environments if (a := snapshot.alertmanager_of(name)) is not None
     ),

@@ -69,7 +69,8 @@ def unknown(snapshot: Snapshot, source: str, environment: str) -> Step | None:
 
 
 def _seen(source: str, text: str, location: Location | None = None) -> tuple[Evidence, ...]:
-    return (Evidence(source, text, location.path if location else None, location.line if location else None),)
+    place = location if location and location.path else None
+    return (Evidence(source, text, place.path if place else None, place.line if place else None),)
 
 
 def climb(service: Service, snapshot: Snapshot) -> Mapping[str, Rung]:
@@ -360,18 +361,29 @@ def _logged(service: Service, snapshot: Snapshot) -> Step:
 
 
 def _alerted(service: Service, snapshot: Snapshot) -> Step:
-    if missing := unknown(snapshot, "prometheus", service.environment):
+    """Loaded rules and the series that they find decide where a running Prometheus was asked; else its files."""
+    missing, source = _either("prometheus-api", "prometheus", service, snapshot)
+    if missing:
         return missing
     config = snapshot.prometheus_of(service.environment)
     found = alerting.watches(service, snapshot)
     sure = next((watch for watch in found if watch.sure), None)
     if sure:
-        return Step(PROVED, None, _seen("prometheus", _selects(sure), sure.rule.location))
+        return Step(PROVED, None, _seen(source, _selects(sure), sure.rule.location))
     if found:
         return Step(UNKNOWN, f"{_selects(found[0])}, and nobody says whether it exposes that")
-    if config and (elsewhere := [pattern for pattern in config.rule_patterns if pattern.files is None]):
-        return Step(UNKNOWN, f"rules may stand in `{elsewhere[0].pattern}`, outside the project")
+    elsewhere = [pattern.pattern for pattern in config.rule_patterns if pattern.files is None] if config else []
+    if elsewhere and source == "prometheus":
+        return Step(UNKNOWN, f"rules may stand in `{elsewhere[0]}`, outside the project")
     return Step(DISPROVED, "no loaded alert rule selects its series")
+
+
+def _either(live: str, written: str, service: Service, snapshot: Snapshot) -> tuple[Step | None, str]:
+    """The source that decides: the live one where it was asked, else the files; and why neither can."""
+    now, then = (unknown(snapshot, name, service.environment) for name in (live, written))
+    if now and now.reason != NOT_ASKED:
+        return now, live
+    return (None, live) if now is None else (then, written)
 
 
 def _selects(watch: alerting.Watch) -> str:
@@ -379,7 +391,8 @@ def _selects(watch: alerting.Watch) -> str:
 
 
 def _routed(service: Service, snapshot: Snapshot) -> Step:
-    if missing := unknown(snapshot, "alertmanager-config", service.environment):
+    missing, source = _either("alertmanager", "alertmanager-config", service, snapshot)
+    if missing:
         return missing
     config = snapshot.alertmanager_of(service.environment)
     alerted = _alerted(service, snapshot)
@@ -393,7 +406,7 @@ def _routed(service: Service, snapshot: Snapshot) -> Step:
         if sent.certain and sent.told:
             receiver, route = sent.told[0], sent.routes[0]
             said = f"alert `{sent.watch.rule.name}` reaches receiver `{receiver.name}`"
-            return Step(PROVED, None, _seen("alertmanager-config", said, route.location))
+            return Step(PROVED, None, _seen(source, said, route.location))
     if any(sent.told for sent in deliveries):
         return Step(UNKNOWN, "labels that only a running Prometheus knows decide who is told")
     names = ", ".join(dict.fromkeys(f"`{receiver.name}`" for sent in deliveries for receiver in sent.receivers))

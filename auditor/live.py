@@ -12,6 +12,7 @@ from auditor.digest import Digester
 from auditor.errors import AuditorError
 from auditor.model import (
     Alert,
+    AlertmanagerConfig,
     Container,
     EngineImage,
     Entry,
@@ -20,7 +21,10 @@ from auditor.model import (
     Lifecycle,
     Listener,
     LiveTarget,
+    LoadedRule,
     ProbeResult,
+    Selected,
+    Silence,
     SourceState,
     SwarmService,
     Usage,
@@ -80,6 +84,10 @@ class LiveFacts:
     listeners: list[Listener] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     targets: list[LiveTarget] = field(default_factory=list)
+    rules: list[LoadedRule] = field(default_factory=list)
+    selected: list[Selected] = field(default_factory=list)
+    silences: list[Silence] = field(default_factory=list)
+    alertmanager_configs: list[AlertmanagerConfig] = field(default_factory=list)
     usages: list[Usage] = field(default_factory=list)
     hosts: list[Host] = field(default_factory=list)
     images: list[EngineImage] = field(default_factory=list)
@@ -94,6 +102,10 @@ class LiveFacts:
             Listener: self.listeners,
             Alert: self.alerts,
             LiveTarget: self.targets,
+            LoadedRule: self.rules,
+            Selected: self.selected,
+            Silence: self.silences,
+            AlertmanagerConfig: self.alertmanager_configs,
             Usage: self.usages,
             Host: self.hosts,
             EngineImage: self.images,
@@ -153,20 +165,20 @@ def _processes(ports: Collection[int], digest: Digester | None) -> Callable[[str
     return read
 
 
-def _prometheus(url: str) -> Callable[[str], Sequence[LiveTarget]]:
-    def read(environment: str) -> Sequence[LiveTarget]:
-        from auditor.sources.prometheus_api import read_targets
+def _prometheus(url: str) -> Callable[[str], Sequence[object]]:
+    def read(environment: str) -> Sequence[object]:
+        from auditor.sources.prometheus_api import read_prometheus
 
-        return read_targets(url, environment)
+        return read_prometheus(url, environment)
 
     return read
 
 
-def _alertmanager(url: str) -> Callable[[str], Sequence[Alert]]:
-    def read(environment: str) -> Sequence[Alert]:
-        from auditor.sources.alertmanager import read_alerts
+def _alertmanager(url: str) -> Callable[[str], Sequence[object]]:
+    def read(environment: str) -> Sequence[object]:
+        from auditor.sources.alertmanager import read_alertmanager
 
-        return read_alerts(url, environment)
+        return read_alertmanager(url, environment)
 
     return read
 
@@ -236,9 +248,13 @@ _NOUNS = {
 }
 
 
+_COUNTED: Mapping[str, type] = {"docker": Container, "prometheus-api": LiveTarget, "alertmanager": Alert}
+
+
 def _counted(name: str, found: Sequence[object]) -> str:
     kind = name.partition(":")[0]
-    number = sum(isinstance(fact, Container) for fact in found) if kind == "docker" else len(found)
+    counted = _COUNTED.get(kind, object)
+    number = sum(isinstance(fact, counted) for fact in found)
     text = f"{number} {_NOUNS[kind]}"
     unseen = sum(isinstance(fact, Listener) and fact.process is None for fact in found)
     return f"{text}, {unseen} of them of processes that this user may not see" if unseen else text

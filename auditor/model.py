@@ -684,6 +684,40 @@ class Alert:
     starts_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """An active silence of Alertmanager."""
+
+    environment: str
+    id: str
+    matchers: tuple[Matcher, ...]
+    ends_at: datetime
+    starts_at: datetime | None = None
+    comment: str | None = None
+    author: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRule:
+    """An alerting rule that a running Prometheus has loaded. `error`: of its last evaluation."""
+
+    environment: str
+    name: str
+    expr: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    state: str = "inactive"  # pending, firing
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What a selector finds in a running Prometheus just now: label sets, cut down to the labels that tell whose."""
+
+    environment: str
+    selector: str
+    found: tuple[tuple[tuple[str, str], ...], ...]
+
+
 # --- monitoring configuration, documents, code ---------------------------------------------------------------
 
 
@@ -725,6 +759,7 @@ class LiveTarget:
     error: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
     names: tuple[str, ...] = ()  # under which its discovery found it: of a container, of a Compose service, in DNS
+    probed: str | None = None  # for a prober: whom it asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -839,6 +874,7 @@ class AlertmanagerConfig:
     inhibitions: tuple[Inhibition, ...] = ()
     intervals: Mapping[str, tuple[TimeRange, ...]] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
+    live: bool = False  # as the running Alertmanager has loaded it
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,13 +45,18 @@ def _written(snapshot: Snapshot, environment: str) -> Mapping[str, tuple[Scrape,
 
 @lru_cache(maxsize=8)
 def _live(snapshot: Snapshot, environment: str) -> Mapping[str, tuple[Scrape, ...]]:
+    return _by_service(live_resolved(snapshot, environment), snapshot, environment)
+
+
+@lru_cache(maxsize=8)
+def live_resolved(snapshot: Snapshot, environment: str) -> tuple[Scrape, ...]:
+    """Every active target of the running Prometheus that a known service answers."""
     server = snapshot.deployed(environment, "prometheus")
-    found = [
+    return tuple(
         Scrape(behind.service.name, target, behind)
         for target in snapshot.live_targets
         if target.environment == environment and (behind := _behind(target, server, environment, snapshot))
-    ]
-    return _by_service(found, snapshot, environment)
+    )
 
 
 def _behind(target: LiveTarget, server: Service | None, environment: str, snapshot: Snapshot) -> Answer | None:

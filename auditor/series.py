@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from auditor.inventory import Service, Snapshot
 from auditor.matching import holds, pattern
-from auditor.model import Address, Component, Lifecycle, Matcher, ScrapeTarget
+from auditor.model import Address, Component, Lifecycle, LiveTarget, Matcher, ScrapeTarget
 from auditor.promql import NAME, Selector
 from auditor.reach import Answer, answer
-from auditor.scrapes import UNREACHABLE, resolved, spoken_for
+from auditor.scrapes import UNREACHABLE, live_resolved, resolved, spoken_for
 
 SYNTHETIC = frozenset(
     {
@@ -59,7 +60,7 @@ class Series:
     """
 
     service: str
-    target: ScrapeTarget | None
+    target: ScrapeTarget | LiveTarget
     labels: Mapping[str, str]
     prefixes: tuple[str, ...] | None
     alien: tuple[str, ...] = ()
@@ -67,38 +68,52 @@ class Series:
 
 
 def series_of(environment: str, snapshot: Snapshot) -> tuple[Series, ...]:
-    """All series of all services of an environment that the configuration of its Prometheus gives."""
+    """All series of all services of an environment: by the targets of its running Prometheus where that was read, else
+    by those that its configuration gives."""
+    return _cached(snapshot, environment)
+
+
+@lru_cache(maxsize=8)
+def _cached(snapshot: Snapshot, environment: str) -> tuple[Series, ...]:
     return tuple(_series(environment, snapshot))
 
 
 def _series(environment: str, snapshot: Snapshot) -> Iterator[Series]:
-    config = snapshot.prometheus_of(environment)
     alien = tuple(sorted({prefix for component in snapshot.components for prefix in component.series}))
-    known = resolved(snapshot, environment)
+    live = snapshot.source("prometheus-api", environment).state == "ok"
+    known = live_resolved(snapshot, environment) if live else resolved(snapshot, environment)
     for scrape in known:
-        if isinstance(scrape.target, ScrapeTarget) and scrape.fault != UNREACHABLE:
+        if scrape.fault != UNREACHABLE:
             yield from _of_target(scrape.target, scrape.answer, environment, snapshot, alien)
     seen = {id(scrape.target) for scrape in known}
-    for target in (target for job in config.jobs for target in job.targets) if config else ():
-        if id(target) not in seen and snapshot.outside(target.address.host):
-            yield Series("", target, target.labels, None)
+    for target in _targets(environment, snapshot, live=live):
+        if id(target) not in seen and (live or snapshot.outside(target.address.host)):
+            yield Series("", target, dict(target.labels), None)
+
+
+def _targets(environment: str, snapshot: Snapshot, *, live: bool) -> Iterator[ScrapeTarget | LiveTarget]:
+    if live:
+        yield from (target for target in snapshot.live_targets if target.environment == environment)
+    else:
+        yield from snapshot.targets(environment)
 
 
 def _of_target(
-    target: ScrapeTarget, found: Answer, environment: str, snapshot: Snapshot, alien: tuple[str, ...]
+    target: ScrapeTarget | LiveTarget, found: Answer, environment: str, snapshot: Snapshot, alien: tuple[str, ...]
 ) -> Iterator[Series]:
     service, component = found.service, found.service.component
     own = component.series if component else ()
     foreign = tuple(prefix for prefix in alien if prefix not in own)
-    yield Series(service.name, target, target.labels, own or None, foreign)
+    labels = dict(target.labels)
+    yield Series(service.name, target, labels, own or None, foreign)
     if target.probed is not None:
         probed = _probed(target.probed, service, environment, snapshot)
         if probed:
             prefixes = (_PROBED,) if component and component.key == "blackbox-exporter" else own
-            yield Series(probed.name, target, target.labels, prefixes, foreign, own_up=False)
+            yield Series(probed.name, target, labels, prefixes, foreign, own_up=False)
         return
     for other in spoken_for(service, environment, snapshot):
-        yield Series(other.name, target, target.labels, own or None, foreign)
+        yield Series(other.name, target, labels, own or None, foreign)
     if component and component.key == "cadvisor":
         yield from _contained(target, environment, snapshot)
     if component and component.key == "stack-auditor":
@@ -116,7 +131,7 @@ def _probed(url: str, prober: Service, environment: str, snapshot: Snapshot) -> 
     return found.service if found else None
 
 
-def _contained(target: ScrapeTarget, environment: str, snapshot: Snapshot) -> Iterator[Series]:
+def _contained(target: ScrapeTarget | LiveTarget, environment: str, snapshot: Snapshot) -> Iterator[Series]:
     """What cAdvisor has of each container; which value its label `name` has is known where the container is."""
     for service in snapshot.services:
         if service.environment != environment or service.lifecycle is Lifecycle.PROCESS:
@@ -135,7 +150,7 @@ def _contained(target: ScrapeTarget, environment: str, snapshot: Snapshot) -> It
             yield Series(service.name, target, labels, ("container_",), own_up=False)
 
 
-def _audited(target: ScrapeTarget, environment: str, snapshot: Snapshot) -> Iterator[Series]:
+def _audited(target: ScrapeTarget | LiveTarget, environment: str, snapshot: Snapshot) -> Iterator[Series]:
     """What this program's own metrics say of each service."""
     for service in snapshot.services:
         if service.environment == environment:

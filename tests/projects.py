@@ -13,6 +13,8 @@ A project is a mapping of
     images        fields of the engine's images, with `made` likewise
     listeners, probes   fields of listening ports and of probe results
     targets       active targets of a running Prometheus: job, host, port, up, error, names, labels
+    loaded        alerting rules of a running Prometheus: name, expr, labels; found: selector -> list of label sets
+    silences      of a running Alertmanager: matchers (label -> value), days, comment
     usages, hosts, peaks   fields of what containers use, of the engine's machine, and of what was seen (`hours` ago)
     past          moments of earlier scans, `minutes_ago`, with restarts, out_of_memory and verdicts
     sources       name -> state, for sources that failed
@@ -46,14 +48,18 @@ from auditor.model import (
     Host,
     Listener,
     LiveTarget,
+    LoadedRule,
     Location,
+    Matcher,
     Moment,
     Peak,
     Port,
     ProbeResult,
     Project,
     Report,
+    Selected,
     Setup,
+    Silence,
     SourceState,
     Usage,
     Variable,
@@ -68,12 +74,19 @@ DIGEST = Digester(b"a key that is good for tests only"[:32])
 PLANES = frozenset(
     {
         "catalogue", "compose", "prometheus", "alertmanager", "documents", "code", "files", "containers", "listeners",
-        "probes", "past", "sources", "environments", "images", "usages", "hosts", "peaks", "targets",
+        "probes", "past", "sources", "environments", "images", "usages", "hosts", "peaks", "targets", "loaded", "found",
+        "silences",
     }
 )  # fmt: skip
 _COMPOSE_NAMES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
 _FILES = {"compose": "docker-compose.yml", "prometheus": "prometheus.yml", "alertmanager": "alertmanager.yml"}
-_LIVE = {"containers": "docker", "listeners": "processes", "probes": "probes", "targets": "prometheus-api"}
+_LIVE = {
+    "containers": "docker",
+    "listeners": "processes",
+    "probes": "probes",
+    "targets": "prometheus-api",
+    "silences": "alertmanager",
+}
 
 
 def snapshot_of(planes: Planes, taken_at: datetime = NOON) -> Snapshot:
@@ -223,8 +236,19 @@ def _alive(snapshot: Snapshot, planes: Planes) -> Snapshot:
             Moment(snapshot.taken_at - timedelta(minutes=x.pop("minutes_ago")), **_moment(x))
             for x in _of(planes, "past")
         ),
+        loaded_rules=tuple(LoadedRule(environment, **x) for x in _of(planes, "loaded")),
+        selected=tuple(
+            Selected(environment, selector, tuple(tuple(sorted(labels.items())) for labels in found))
+            for selector, found in planes.get("found", {}).items()
+        ),
+        silences=tuple(_silence(snapshot, environment, x) for x in _of(planes, "silences")),
         peaks=tuple(_peak(snapshot, environment, x) for x in _of(planes, "peaks")),
     )
+
+
+def _silence(snapshot: Snapshot, environment: str, fields: dict[str, Any]) -> Silence:
+    matchers = tuple(Matcher(label, "=", value) for label, value in fields.pop("matchers").items())
+    return Silence(environment, "made-up", matchers, snapshot.taken_at + timedelta(days=fields.pop("days")), **fields)
 
 
 def _target(environment: str, fields: dict[str, Any]) -> LiveTarget:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 import httpx
 
@@ -21,16 +22,20 @@ def fetch_json(what: str, url: str, path: str, *, timeout: float = 5.0, limit: i
 
     Called from a thread that runs no event loop. Raises EvidenceError with the cause.
     """
+    return asyncio.run(_fetch(what, url, path, timeout, limit))
+
+
+async def _fetch(what: str, url: str, path: str, seconds: float, limit: int) -> object:
     try:
         scheme, host, port, base = split_url(url)
     except ValueError as error:
         raise EvidenceError(f"the address of {what} cannot be used: {error}") from None
-    call = Call(host, port, scheme, base.partition("?")[0].rstrip("/") + path, limit=limit, timeout=timeout)
+    call = Call(host, port, scheme, base.partition("?")[0].rstrip("/") + path, limit=limit, timeout=seconds)
     shown = f"{what} at `{scheme}://{host}:{port}`"
     try:
-        reply = asyncio.run(_within(call))
+        reply = await _within(call)
     except TimeoutError:
-        raise _failed(shown, f"no full answer within {timeout:g} s") from None
+        raise _failed(shown, f"no full answer within {seconds:.3g} s") from None
     except Unreachable as error:
         raise _failed(shown, str(error)) from None
     except (httpx.RemoteProtocolError, httpx.DecodingError):
@@ -38,6 +43,32 @@ def fetch_json(what: str, url: str, path: str, *, timeout: float = 5.0, limit: i
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         raise _failed(shown, network_failure(error).reason or "the connection failed") from None
     return _document(shown, reply, limit)
+
+
+def fetch_each(
+    what: str, url: str, paths: Sequence[str], *, timeout: float = 5.0, limit: int = LIMIT, at_once: int = 8
+) -> list[object | EvidenceError]:
+    """The documents at `url` + each of `paths`, in their order; one that cannot be read is its error.
+
+    timeout: seconds for all of them together. As `fetch_json` otherwise.
+    """
+    return asyncio.run(_each(what, url, paths, timeout, limit, at_once))
+
+
+async def _each(
+    what: str, url: str, paths: Sequence[str], seconds: float, limit: int, at_once: int
+) -> list[object | EvidenceError]:
+    loop = asyncio.get_running_loop()
+    until, gate = loop.time() + seconds, asyncio.Semaphore(at_once)
+
+    async def one(path: str) -> object | EvidenceError:
+        async with gate:
+            try:
+                return await _fetch(what, url, path, max(0.0, until - loop.time()), limit)
+            except EvidenceError as error:
+                return error
+
+    return list(await asyncio.gather(*map(one, paths)))
 
 
 async def _within(call: Call) -> Reply:

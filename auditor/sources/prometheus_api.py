@@ -1,28 +1,107 @@
-"""Reads the active targets of a running Prometheus: what it scrapes now, and whether that answers."""
+"""Reads a running Prometheus: what it scrapes and whether that answers, which alerts it loaded, and what they find."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from urllib.parse import quote, unquote_plus
 
 from auditor.errors import EvidenceError
-from auditor.model import Address, LiveTarget
-from auditor.sources.fetch import fetch_json
+from auditor.model import Address, LiveTarget, LoadedRule, Selected
+from auditor.promql import Part, parts
+from auditor.sources.fetch import fetch_each, fetch_json
 from auditor.sources.hostile import printable
 from auditor.sources.prometheus import address_of
 
 TARGET_LIMIT = 50_000
+RULE_LIMIT = 10_000
+SELECTOR_LIMIT = 500  # that are asked about; the labels of one answer are cut down to these:
+TELLING = ("job", "instance", "service", "name", "container", "container_label_com_docker_compose_service")
 _STATES = {"up": True, "down": False}  # "unknown": not scraped yet
 
 
 def read_targets(url: str, environment: str, *, timeout: float = 5.0) -> tuple[LiveTarget, ...]:
     """The active targets of Prometheus at `url`, by job and address. Raises EvidenceError with the cause."""
-    found = fetch_json("Prometheus", url, "/api/v1/targets?state=active", timeout=timeout)
+    return parse_targets(fetch_json("Prometheus", url, "/api/v1/targets?state=active", timeout=timeout), environment)
+
+
+def parse_targets(found: object, environment: str) -> tuple[LiveTarget, ...]:
+    """The targets of an answer of `/api/v1/targets`, by job and address. Raises EvidenceError where it is none."""
     data = found.get("data") if isinstance(found, Mapping) else None
     items = data.get("activeTargets") if isinstance(data, Mapping) else None
     if not isinstance(items, list):
         raise EvidenceError("Prometheus cannot be read: the answer holds no targets")
     targets = {target for item in items[:TARGET_LIMIT] for target in _parse(item, environment)}
     return tuple(sorted(targets, key=lambda target: (target.job, target.address.host, target.address.port or 0)))
+
+
+def read_prometheus(
+    url: str, environment: str, *, timeout: float = 8.0
+) -> tuple[LiveTarget | LoadedRule | Selected, ...]:
+    """Active targets, loaded alerting rules, and what the selectors of these rules find just now.
+
+    timeout: seconds for all of it. A selector whose answer cannot be read is left out: nothing is known of it.
+    Raises EvidenceError where targets or rules cannot be read.
+    """
+    targets, rules = fetch_each(
+        "Prometheus", url, ("/api/v1/targets?state=active", "/api/v1/rules?type=alert"), timeout=timeout * 0.6
+    )
+    for answer in (targets, rules):
+        if isinstance(answer, EvidenceError):
+            raise answer
+    loaded = parse_rules(rules, environment)
+    return (*parse_targets(targets, environment), *loaded, *_selected(url, environment, loaded, timeout * 0.4))
+
+
+def parse_rules(found: object, environment: str) -> tuple[LoadedRule, ...]:
+    """The alerting rules of an answer of `/api/v1/rules`. Raises EvidenceError where it is none."""
+    data = found.get("data") if isinstance(found, Mapping) else None
+    groups = data.get("groups") if isinstance(data, Mapping) else None
+    if not isinstance(groups, list):
+        raise EvidenceError("Prometheus cannot be read: the answer holds no rules")
+    items = (rule for group in groups if isinstance(group, Mapping) for rule in group.get("rules") or ())
+    return tuple(islice((rule for item in items for rule in _rule(item, environment)), RULE_LIMIT))
+
+
+def _rule(item: object, environment: str) -> Iterator[LoadedRule]:
+    if not isinstance(item, Mapping) or item.get("type") != "alerting":
+        return
+    name, query, labels = item.get("name"), item.get("query"), item.get("labels")
+    if not isinstance(name, str) or not isinstance(query, str):
+        return
+    shown = labels.items() if isinstance(labels, Mapping) else ()
+    yield LoadedRule(
+        environment,
+        printable(name, 200),
+        query[:10_000],
+        {printable(label, 100): printable(value, 200) for label, value in shown},
+        printable(item.get("state") or "inactive", 20),
+        printable(item["lastError"], 300) or None if item.get("lastError") else None,
+    )
+
+
+def _selected(url: str, environment: str, rules: Iterable[LoadedRule], timeout: float) -> Iterator[Selected]:
+    """What each selector of the rules finds: one small answer each, grouped by the labels that tell whose it is."""
+    selectors = list(dict.fromkeys(str(part.selector) for rule in rules for part in _parts(rule.expr)))[:SELECTOR_LIMIT]
+    labels = ",".join(TELLING)
+    paths = [f"/api/v1/query?query={quote(f'group by ({labels}) ({selector})')}" for selector in selectors]
+    for selector, answer in zip(selectors, fetch_each("Prometheus", url, paths, timeout=timeout), strict=True):
+        data = answer.get("data") if isinstance(answer, Mapping) else None
+        result = data.get("result") if isinstance(data, Mapping) else None
+        if isinstance(result, list):
+            metrics = (item.get("metric") for item in result if isinstance(item, Mapping))
+            yield Selected(environment, selector, tuple(_labels(one) for one in metrics if isinstance(one, Mapping)))
+
+
+def _parts(expression: str) -> tuple[Part, ...]:
+    try:
+        return parts(expression)
+    except ValueError:  # of a newer language than ours
+        return ()
+
+
+def _labels(found: Mapping[object, object]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((printable(name, 100), printable(value, 200)) for name, value in found.items()))
 
 
 def _parse(item: object, environment: str) -> Iterator[LiveTarget]:
@@ -43,9 +122,19 @@ def _parse(item: object, environment: str) -> Iterator[LiveTarget]:
         address=Address(printable(address.host, 253), address.port, address.scheme),
         up=_STATES.get(str(item.get("health"))),
         error=printable(item.get("lastError"), 300) or None if item.get("lastError") else None,
-        labels=tuple(sorted((printable(name, 100), printable(value, 200)) for name, value in labels.items())),
+        labels=_labels(labels),
         names=_names(item.get("discoveredLabels")),
+        probed=_probed(url),
     )
+
+
+def _probed(url: str) -> str | None:
+    """The parameter `target` of a prober's address, without user and query."""
+    for item in url.partition("?")[2].split("&"):
+        name, _, value = item.partition("=")
+        if name == "target" and value:
+            return printable(unquote_plus(value).partition("?")[0].rpartition("@")[2], 300)
+    return None
 
 
 _NAMING = (

@@ -28,7 +28,8 @@ def rules_not_loaded(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[P
     """Prometheus loads no rules, or a pattern of `rule_files` finds no file.
 
     Prometheus says nothing of a pattern that matches nothing; the alerts behind it simply never fire. A path that
-    leads to files outside the project is not judged.
+    leads to files outside the project is not judged. Where a running Prometheus was asked, rules that it does not know
+    are told, too: it was not reloaded, or runs with another configuration.
 
     Bad:
         compose:
@@ -57,6 +58,24 @@ def rules_not_loaded(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[P
                 key=pattern.pattern,
                 cause=cause,
             )
+    yield from _not_reloaded(config, server, snapshot)
+
+
+def _not_reloaded(config: PrometheusConfig, server: str | None, snapshot: Snapshot) -> Iterator[Problem]:
+    """Rules that stand in the files and that the running Prometheus does not know."""
+    if snapshot.source("prometheus-api", config.environment).state != "ok":
+        return
+    loaded = {rule.name for rule in snapshot.loaded_rules if rule.environment == config.environment}
+    lost = [rule for rule in config.rules if rule.name not in loaded]
+    if lost:
+        names = ", ".join(f"`{rule.name}`" for rule in lost[:5]) + (", ..." if len(lost) > 5 else "")
+        yield Problem(
+            f"the running Prometheus has not loaded {len(lost)} alert rules of its files: {names}",
+            tuple(rule.location for rule in lost[:5]),
+            service=server,
+            key="not reloaded",
+            cause=None if loaded else no_rules(config),
+        )
 
 
 def no_rules(config: PrometheusConfig) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from auditor import alerting, ladder
 from auditor.checks.gaps.causes import missing
 from auditor.checks.observability.alertmanagers import no_rules
 from auditor.checks.observability.metrics import deployed, exporter_missing, not_scraped
 from auditor.inventory import Service, Snapshot
+from auditor.matching import all_hold
 from auditor.model import (
     AlertmanagerConfig,
     AlertRule,
@@ -19,6 +21,7 @@ from auditor.model import (
     Route,
     RungState,
     Severity,
+    Silence,
 )
 from auditor.promql import Part
 from auditor.registry import BY_CRITICALITY, Problem, check
@@ -31,7 +34,7 @@ _MADE_BY_RULES = ("ALERTS", "ALERTS_FOR_STATE")
     Service,
     BY_CRITICALITY,
     fix="Write an alert on its series, or let `auditor build rules` write one.",
-    needs=("prometheus",),
+    either=("prometheus", "prometheus-api"),
 )
 def no_alert(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     """No alert rule that Prometheus loads selects series of a service.
@@ -69,17 +72,17 @@ def no_alert(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     if not _to_be_watched(service, snapshot):
         return
     rung = ladder.climb(service, snapshot)["alerted"]
-    config = snapshot.prometheus_of(service.environment)
-    if not rung.required or rung.state is not RungState.DISPROVED or config is None:
+    if not rung.required or rung.state is not RungState.DISPROVED:
         return
-    rules = len(config.rules)
+    config = snapshot.prometheus_of(service.environment)
+    rules = len(alerting.rules_of(service.environment, snapshot))
     loaded = f"none of the {rules} loaded alert rules selects its series" if rules else "no alert rule is loaded"
     unread = next(exporter_missing(service, snapshot), None) or next(not_scraped(service, snapshot), None)
     yield Problem(
         f"no alert can fire for `{service.name}`: {loaded}",
         (service.location,) if service.location else (),
-        (Evidence("prometheus", f"rules of `{config.path}`", config.path),),
-        cause=(unread.cause if unread else None) or (no_rules(config) if not rules else None),
+        (Evidence("prometheus", f"rules of `{config.path}`", config.path),) if config else (),
+        cause=(unread.cause if unread else None) or (no_rules(config) if config and not rules else None),
     )
 
 
@@ -123,30 +126,38 @@ def dead_alert(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem
           rules.yml:
             groups: [{name: all, rules: [{alert: ApiDown, expr: 'up{job="api"} == 0'}]}]
     """
-    if any(job.discovery for job in config.jobs):
+    live = snapshot.source("prometheus-api", config.environment).state == "ok"
+    if not live and any(job.discovery for job in config.jobs):
         return
-    series = series_of(config.environment, snapshot)
-    for rule in config.rules:
-        giving = [part for part in alerting.resolved(rule.expr, config) if part.gives and not part.absent]
+    series, seen = series_of(config.environment, snapshot), alerting.found_now(snapshot, config.environment)
+    for rule in alerting.rules_of(config.environment, snapshot):
+        giving = [part for part in alerting.written(rule.expr) if part.gives and not part.absent]
         giving = [part for part in giving if part.selector.name not in _MADE_BY_RULES]
-        if giving and not any(_selected(part, series) for part in giving):
+        if giving and not any(_selected(part, config, series, seen) for part in giving):
+            because = "nothing in the running Prometheus is" if live else "no scrape job gives"
             yield Problem(
-                f"alert `{rule.name}` can never fire: no scrape job gives `{giving[0].selector}`",
-                (rule.location,),
+                f"alert `{rule.name}` can never fire: {because} `{giving[0].selector}`",
+                (rule.location,) if rule.location.path else (),
                 key=rule.name,
                 cause=_phantom(giving[0], config, snapshot),
             )
 
 
-def _selected(part: Part, series: tuple[Series, ...]) -> bool:
-    return any(selects(part.selector, one) is not Match.NO for one in series)
+def _selected(part: Part, config: PrometheusConfig, series: tuple[Series, ...], seen: alerting.Found) -> bool:
+    """Whether anything has the series of a part: the running Prometheus says so, else a target may give them."""
+    now = seen.get(str(part.selector))
+    if now is not None:
+        return bool(now)
+    return any(
+        selects(one.selector, each) is not Match.NO for one in alerting.unfolded(part, config) for each in series
+    )
 
 
 def _phantom(part: Part, config: PrometheusConfig, snapshot: Snapshot) -> str | None:
     """The missing component whose target the part selects: that it is missing says why."""
     for target in (target for job in config.jobs for target in job.targets):
         if not snapshot.provided(config.environment, target.address.host):
-            lost = Series("", target, target.labels, None)
+            lost = Series("", target, dict(target.labels), None)
             if selects(part.selector, lost) is not Match.NO:
                 return missing(snapshot.missing_name(config.environment, target.address.host))
     return None
@@ -209,7 +220,7 @@ def _by_member(rule: AlertRule, config: PrometheusConfig) -> bool:
     Service,
     BY_CRITICALITY,
     fix="Route its alerts to a receiver that tells somebody.",
-    needs=("prometheus", "alertmanager-config"),
+    either=("alertmanager", "alertmanager-config"),
 )
 def alert_not_routed(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     """The alerts of a service end at a receiver that tells nobody.
@@ -273,7 +284,7 @@ def alert_not_routed(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     AlertmanagerConfig,
     Severity.WARNING,
     fix="Put the real address in, or take the receiver out of the routes.",
-    needs=("alertmanager-config",),
+    either=("alertmanager", "alertmanager-config"),
 )
 def receiver_placeholder(config: AlertmanagerConfig, snapshot: Snapshot) -> Iterator[Problem]:
     """A receiver that routes lead to still has the address of an example.
@@ -305,6 +316,46 @@ def receiver_placeholder(config: AlertmanagerConfig, snapshot: Snapshot) -> Iter
                 service=server.name if server else None,
                 key=receiver.name,
             )
+
+
+@check(
+    Silence,
+    Severity.WARNING,
+    fix="End the silence, or repair what it hides; what is accepted for long is a waiver with a date.",
+    needs=("alertmanager",),
+)
+def alert_silenced_forever(silence: Silence, snapshot: Snapshot, *, days: int = 30) -> Iterator[Problem]:
+    """A silence lasts so long that nobody will remember it.
+
+    Whatever it matches is not sent to anybody until then: the alert is as good as deleted, but looks alive. `days`: how
+    long one may still last.
+
+    Bad:
+        compose: {services: {api: {image: "registry.example/api:1"}}}
+        silences: [{matchers: {service: api}, days: 3650, comment: noisy}]
+    Good:
+        compose: {services: {api: {image: "registry.example/api:1"}}}
+        silences: [{matchers: {service: api}, days: 1, comment: maintenance}]
+    """
+    if silence.ends_at - snapshot.taken_at <= timedelta(days=days):
+        return
+    matched = ",".join(f'{m.label}{m.op}"{m.value}"' for m in silence.matchers)
+    who = sorted(
+        service.name
+        for service in snapshot.services
+        if service.environment == silence.environment
+        and any(
+            watch.sure and all_hold(silence.matchers, watch.labels) for watch in alerting.watches(service, snapshot)
+        )
+    )
+    silent = f", among them those of {', '.join(f'`{name}`' for name in who)}" if who else ""
+    said = f" (“{silence.comment}”)" if silence.comment else ""
+    yield Problem(
+        f"alerts with `{matched}` are silenced until {silence.ends_at.date().isoformat()}{said}{silent}",
+        service=who[0] if len(who) == 1 else None,
+        environment=silence.environment,
+        key=matched,
+    )
 
 
 def _used(route: Route) -> Iterator[str]:
