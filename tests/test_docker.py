@@ -558,7 +558,9 @@ def certificates(folder: Path) -> Path:
 def test_tls_with_client_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool) -> None:
     ours = certificates(tmp_path / "ours")
     monkeypatch.setenv("DOCKER_CERT_PATH", str(ours if trusted else certificates(tmp_path / "others")))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
+    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, "/nonexistent")
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
     with TlsEngine(ours) as engine:
         threading.Thread(target=engine.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         address = f"https://127.0.0.1:{engine.server_address[1]}"
@@ -568,6 +570,7 @@ def test_tls_with_client_certificates(tmp_path: Path, monkeypatch: pytest.Monkey
             with pytest.raises(EvidenceError, match="TLS failed"):
                 read_containers(address, "prod")
         engine.shutdown()
+    assert not (tmp_path / "keys").exists()
 
 
 def test_tls_without_certificates_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

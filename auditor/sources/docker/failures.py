@@ -76,6 +76,8 @@ def silent(address: str, seconds: float) -> EvidenceError:
 
 def cause_of(error: BaseException, timeout: float) -> tuple[str, str]:
     """What happened, and what to do. timeout: the seconds that the call had."""
+    if isinstance(error, Garbled):
+        return printable(error), "check the address, and the engine's own log"
     chain = list(causes(error))
     for link in chain:
         if isinstance(link, Refused):

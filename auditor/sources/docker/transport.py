@@ -182,6 +182,10 @@ async def _child(command: tuple[str, ...]) -> _Connection:
         _, connection = await asyncio.get_running_loop().create_connection(
             lambda: _Connection(_Program(child, said)), sock=ours
         )
+    except FileNotFoundError:
+        ours.close()
+        said.close()
+        raise Garbled(f"the program `{command[0]}` is not installed here") from None
     except BaseException:
         ours.close()
         said.close()

@@ -1,0 +1,109 @@
+"""An engine over the machine's own ssh: a stand-in for that program, which runs the rest of its command line here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from auditor.errors import EvidenceError
+from auditor.model import Usage
+from auditor.sources.docker import Reader
+from auditor.sources.docker.address import route_of
+from tests.parts.engine import Engine
+from tests.parts.plugin import need
+
+STAND_IN = """#!/bin/sh
+echo "$@" >>{log}
+while [ "$1" != -- ]; do shift; done
+shift 2
+DOCKER_HOST={address} exec "$@"
+"""
+
+
+@pytest.fixture
+def there(empty_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The log of what ssh is called with; it leads to an engine with three containers."""
+    docker = need("docker")
+    empty_engine.import_busybox("busybox:test")
+    for number in range(3):
+        empty_engine.client.containers.run("busybox:test", name=f"c{number}", detach=True)
+    log, program = tmp_path / "log", tmp_path / "bin" / "ssh"
+    program.parent.mkdir()
+    program.write_text(STAND_IN.format(log=log, address=empty_engine.address))
+    program.chmod(0o755)
+    (program.parent / "docker").symlink_to(docker)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    yield log
+
+
+def children() -> set[str]:
+    tasks = Path("/proc/self/task").glob("*/children")
+    return {child for task in tasks for child in task.read_text().split()}
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_an_engine_over_ssh(there: Path) -> None:
+    files, before = open_files(), children()
+    mine = Reader("ssh://me@host:2222")
+    for _ in range(2):
+        found = mine.read("prod")
+        assert [c.name for c in found.containers] == ["c0", "c1", "c2"] and found.limits == ()
+        assert sum(isinstance(fact, Usage) for fact in found.facts) == 3
+    time.sleep(0.2)
+    assert children() == before, "no ssh is left"
+    assert open_files() <= files + 2
+    called = set(there.read_text().splitlines())
+    assert called == {"-o BatchMode=yes -o ConnectTimeout=5 -T -l me -p 2222 -- host docker system dial-stdio"}
+    assert len(there.read_text().splitlines()) <= 16
+
+
+@pytest.mark.parametrize(
+    ("script", "cause"),
+    [
+        ("echo 'me@host: Permission denied (publickey).' >&2; exit 255", "Permission denied (publickey)."),
+        ("exit 1", "the program ended without a word"),
+        ("sleep 100", "docker timeout: no answer within 1 s"),
+        ("echo hello; sleep 100", "the answer is not that of a Docker Engine"),
+        (None, "the program `ssh` is not installed here"),
+    ],
+)
+def test_an_ssh_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, cause: str) -> None:
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/bin" if script else f"{tmp_path}/bin")
+    if script:
+        (tmp_path / "bin" / "ssh").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "bin" / "ssh").chmod(0o755)
+    before = children()
+    with pytest.raises(EvidenceError) as caught:
+        Reader("ssh://host", timeout=1, total=3).read("prod")
+    assert cause in caught.value.what
+    assert children() == before
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ssh://-oProxyCommand=x",
+        "ssh://host/$(x)",
+        "ssh://me:word@host",
+        "ssh://",
+        "ssh://a b",
+        "ssh://h:99999",
+        "ssh://-l@h",
+    ],
+)
+def test_an_address_that_could_be_an_option_or_a_command(address: str) -> None:
+    with pytest.raises(EvidenceError) as caught:
+        route_of(address)
+    assert "word" not in caught.value.what.replace("password", "")
+
+
+def test_a_socket_at_the_other_end() -> None:
+    words = route_of("ssh://host/run/user/1000/docker.sock").command
+    assert words[-6:] == ("host", "docker", "--host", "unix:///run/user/1000/docker.sock", "system", "dial-stdio")
