@@ -320,6 +320,26 @@ class Snapshot:
         """Whether Compose's labels make a container one of its environment's project."""
         return bool(container.service) and container.project == self._project_name(container.environment)
 
+    def swarm_of(self, service: Service) -> SwarmService | None:
+        """The Swarm's own service that runs it: of the environment's stack, else of its name."""
+        return self._swarm.get((service.environment, service.name))
+
+    def hidden_in_swarm(self, service: Service) -> bool:
+        """Whether a service without containers here may run in a Swarm whose services could not be read."""
+        return not service.containers and any(
+            host.hidden_services for host in self.hosts if host.environment == service.environment
+        )
+
+    @cached_property
+    def _swarm(self) -> Mapping[tuple[str, str], SwarmService]:
+        found: dict[tuple[str, str], SwarmService] = {}
+        for item in self.swarm_services:
+            of_stack = item.service and item.stack == self._project_name(item.environment)
+            name = item.service if of_stack else item.name if item.stack is None else None
+            if name:
+                found.setdefault((item.environment, self.known_as(item.environment, name)), item)
+        return found
+
     def of_namesake(self, container: Container) -> bool:
         """Whether a container belongs to another project of the same name, as far as its directory tells."""
         return container.id in self._namesakes
@@ -358,6 +378,8 @@ class Snapshot:
     def _by_label_or_name(self, container: Container) -> str | None:
         environment = container.environment
         if container.service and self.in_project(container):
+            return self.known_as(environment, container.service)
+        if container.service and container.project is None:  # of a Swarm's service without a stack
             return self.known_as(environment, container.service)
         if named := self._by_container_name.get((environment, container.name)):
             return named
@@ -645,6 +667,9 @@ class Snapshot:
             return f"its profile is not active ({', '.join(definition.profiles)})"
         if definition and definition.replicas == 0:
             return "scaled to 0"
+        swarm = self.swarm_of(service)
+        if swarm and swarm.desired == 0:
+            return f"scaled to 0 in the Swarm, as `{swarm.name}`"
         if entry and entry.replicas == 0:
             return "declared with 0 replicas"
         return None

@@ -19,6 +19,7 @@ from auditor.model import (
     RungState,
     ScrapeTarget,
     ServiceReport,
+    SwarmService,
     Verdict,
 )
 from auditor.scrapes import UNREACHABLE, Scrape, live_scrapes_of, scrapes_of
@@ -134,6 +135,10 @@ def _running(service: Service, snapshot: Snapshot) -> Step:
         return _listening(service, snapshot)
     if missing := unknown(snapshot, "docker", service.environment):
         return missing
+    if swarm := snapshot.swarm_of(service):
+        return _tasks(swarm)
+    if snapshot.hidden_in_swarm(service):
+        return Step(UNKNOWN, "the Swarm's services could not be read")
     up = [c for c in service.containers if c.state == "running"]
     if snapshot.runs_once(service):
         return Step(UNKNOWN, _NO_RUN) if _leaves_no_trace(service) else _ran(service.containers, up)
@@ -144,6 +149,26 @@ def _running(service: Service, snapshot: Snapshot) -> Step:
     if not service.containers:
         return Step(DISPROVED, "no container of it exists")
     return Step(DISPROVED, f"{len(up)} of {wanted} wanted containers run", evidence)
+
+
+def _tasks(swarm: SwarmService) -> Step:
+    """What a Swarm says of a service, wherever its tasks run."""
+    said = swarm_words(swarm)
+    if not tasks_lack(swarm):
+        return Step(PROVED, None, _seen("docker", said))
+    return Step(DISPROVED, "; ".join((said, *swarm.errors)), _seen("docker", said))
+
+
+def tasks_lack(swarm: SwarmService) -> int:
+    """How many tasks of a Swarm's service are missing. Of a job, a run that ended well is not."""
+    return max(0, (swarm.desired if swarm.desired is not None else 1) - swarm.running - swarm.completed)
+
+
+def swarm_words(swarm: SwarmService) -> str:
+    """How many of its tasks run, or of a job ended well."""
+    if swarm.mode.endswith("-job"):
+        return f"Swarm job `{swarm.name}`: {swarm.completed} of {swarm.desired} runs ended well, {swarm.running} run"
+    return f"Swarm service `{swarm.name}`: {swarm.running} of {swarm.desired} tasks run"
 
 
 def _listening(service: Service, snapshot: Snapshot) -> Step:
@@ -219,16 +244,39 @@ def judge_health(service: Service, snapshot: Snapshot) -> tuple[Verdict, tuple[s
     heard = snapshot.source("processes", service.environment).state == "ok"
     if _leaves_no_trace(service) and not snapshot.probes_of(service):
         return Verdict.UNKNOWN, (_NO_RUN,)
+    if swarm := snapshot.swarm_of(service):
+        return _swarm_health(service, swarm, snapshot)
+    engine = snapshot.source("docker", service.environment).state
     return health.verdict(
         lifecycle=Lifecycle.ONESHOT if snapshot.runs_once(service) else service.lifecycle,
         containers=service.containers,
         probes=snapshot.probes_of(service),
         listeners=listeners if heard and ports else None,
-        engine_state=snapshot.source("docker", service.environment).state,
+        engine_state="failed" if snapshot.hidden_in_swarm(service) else engine,
         wanted=service.definition.replicas if service.definition else 1,
         targets_up=_own_targets_up(service, snapshot),
         crossed=(*usage.crossed(service, snapshot), *loops(service, snapshot)),
         restarts_before=snapshot.past[-1].restarts if snapshot.past else None,
+    )
+
+
+def _swarm_health(service: Service, swarm: SwarmService, snapshot: Snapshot) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict by the Swarm's own count of tasks, and by those of them that run on this engine."""
+    lack, said = tasks_lack(swarm), swarm_words(swarm)
+    if swarm.desired == 0 or (lack and not swarm.running):
+        return Verdict.STOPPED, (said, *swarm.errors)
+    if swarm.mode.endswith("-job"):
+        return (Verdict.UNKNOWN, (said,)) if swarm.running else (Verdict.HEALTHY, (said,))
+    here = tuple(container for container in service.containers if container.state == "running")
+    short = (said, *swarm.errors) if lack else ()
+    return health.verdict(
+        lifecycle=service.lifecycle,
+        containers=here,
+        probes=snapshot.probes_of(service),
+        engine_state="ok" if here else "not_asked",
+        wanted=0,
+        targets_up=_own_targets_up(service, snapshot),
+        crossed=(*short, *usage.crossed(service, snapshot)),
     )
 
 

@@ -603,6 +603,7 @@ class Host:
     memory: int | None = None  # bytes
     version: str | None = None  # of the engine
     swarm: bool = False  # it is an active manager
+    hidden_services: bool = False  # and its services could not be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -629,7 +630,8 @@ class SwarmService:
     mode: str = "replicated"  # or global, replicated-job, global-job
     desired: int | None = None
     running: int = 0
-    errors: tuple[str, ...] = ()  # of its newest failed tasks
+    completed: int = 0  # of a job, the runs that ended well
+    errors: tuple[str, ...] = ()  # of its newest tasks that failed or wait
     networks: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
 

@@ -17,6 +17,7 @@ A project is a mapping of
     silences      of a running Alertmanager: matchers (label -> value), days, comment
     usages, hosts, peaks   fields of what containers use, of the engine's machine, and of what was seen (`hours` ago)
     past          moments of earlier scans, `minutes_ago`, with restarts, out_of_memory and verdicts
+    swarm_services   fields of a Swarm's services; the environment's own stack where not said
     sources       name -> state, for sources that failed
     environments  what is judged; the first where not said
 
@@ -61,6 +62,7 @@ from auditor.model import (
     Setup,
     Silence,
     SourceState,
+    SwarmService,
     Usage,
     Variable,
     Verdict,
@@ -75,7 +77,7 @@ PLANES = frozenset(
     {
         "catalogue", "compose", "prometheus", "alertmanager", "documents", "code", "files", "containers", "listeners",
         "probes", "past", "sources", "environments", "images", "usages", "hosts", "peaks", "targets", "loaded", "found",
-        "silences",
+        "silences", "swarm_services",
     }
 )  # fmt: skip
 _COMPOSE_NAMES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
@@ -230,6 +232,7 @@ def _alive(snapshot: Snapshot, planes: Planes) -> Snapshot:
         usages=tuple(
             Usage(**{"environment": environment, "taken_at": snapshot.taken_at} | x) for x in _of(planes, "usages")
         ),
+        swarm_services=tuple(_swarm(snapshot, environment, x) for x in _of(planes, "swarm_services")),
         hosts=tuple(Host(**{"environment": environment, "source": "docker"} | x) for x in _of(planes, "hosts")),
         live_targets=tuple(_target(environment, x) for x in _of(planes, "targets")),
         past=tuple(
@@ -264,6 +267,14 @@ def _peak(snapshot: Snapshot, environment: str, fields: dict[str, Any]) -> Peak:
 
 def _of(planes: Planes, plane: str) -> list[dict[str, Any]]:
     return [dict(item) for item in planes.get(plane, ())]
+
+
+def _swarm(snapshot: Snapshot, environment: str, fields: dict[str, Any]) -> SwarmService:
+    own = snapshot.project(environment)
+    stack = fields.get("stack", own.name if own else None)
+    name = f"{stack}_{fields['service']}" if stack and "service" in fields else fields.get("name", "")
+    fields = {"environment": environment, "id": name, "name": name, "stack": stack} | fields
+    return SwarmService(**fields | {"errors": tuple(fields.get("errors", ()))})
 
 
 def _moment(fields: dict[str, Any]) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from auditor import ladder
 from auditor.checks.gaps.causes import stopped
 from auditor.inventory import Service, Snapshot
-from auditor.model import Container, Evidence, Lifecycle, Severity
+from auditor.model import Container, Definition, Evidence, Lifecycle, Severity, SwarmService
 from auditor.registry import BY_CRITICALITY, Problem, check
 
 
@@ -39,7 +40,10 @@ def composed_not_running(service: Service, snapshot: Snapshot) -> Iterator[Probl
           services: {web: {}}
     """
     definition = service.definition
-    if definition is None or snapshot.excuse(service):
+    if definition is None or snapshot.excuse(service) or snapshot.hidden_in_swarm(service):
+        return
+    if swarm := snapshot.swarm_of(service):
+        yield from _tasks_missing(service, definition, swarm)
         return
     if snapshot.runs_once(service):
         yield from _never_ran(service)
@@ -54,6 +58,20 @@ def composed_not_running(service: Service, snapshot: Snapshot) -> Iterator[Probl
         f"`{service.name}` is composed in `{service.environment}`, but {wanted}: {detail}",
         (definition.location,),
         tuple(Evidence("docker", _ending(container)) for container in down),
+        cause=stopped(service.name),
+    )
+
+
+def _tasks_missing(service: Service, definition: Definition, swarm: SwarmService) -> Iterator[Problem]:
+    """A Swarm's service with fewer tasks than it should have, and why."""
+    if not ladder.tasks_lack(swarm):
+        return
+    said = ladder.swarm_words(swarm)
+    why = f" ({'; '.join(swarm.errors)})" if swarm.errors else ""
+    yield Problem(
+        f"`{service.name}` is composed in `{service.environment}`, but tasks are missing: {said}{why}",
+        (definition.location,),
+        tuple(Evidence("docker", text) for text in (said, *swarm.errors)),
         cause=stopped(service.name),
     )
 

@@ -29,6 +29,7 @@ class Allowed:
         return rf"{self.method} (/v1\.[0-9]{{1,3}})?{path}"
 
 
+_SWARM = "the Swarm's services and their tasks"
 _IMAGES = "what images set, and where their tags moved"
 
 READING = (
@@ -38,6 +39,8 @@ READING = (
     Allowed("/containers/{id}/stats", "CONTAINERS", "memory, CPU, processes, network and block traffic"),
     Allowed("/events", "EVENTS", "who ended a container; what changed since the last look", "who ended a container"),
     Allowed("/info", "INFO", "the host's CPUs and memory; whether it leads a Swarm", "the host's CPUs and memory"),
+    Allowed("/services", "SERVICES", "on a Swarm's manager: its services, and how many tasks they should have", _SWARM),
+    Allowed("/tasks", "TASKS", "on a Swarm's manager: which tasks run, and why others do not", _SWARM),
     Allowed("/images/json", "IMAGES", "which image a tag names now", _IMAGES),
     Allowed("/images/sha256:{id}/json", "IMAGES", "what an image itself sets", _IMAGES),
 )

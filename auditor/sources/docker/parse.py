@@ -85,20 +85,25 @@ def _labels(found: object) -> dict[str, str]:
     return {str(name): str(value) for name, value in found.items()}
 
 
+_PODMAN = "io.podman.compose."
+
+
 def _compose(labels: Mapping[str, str]) -> dict[str, Any]:
-    """What the labels of Compose (1 and 2) or of a Swarm stack say of where a container belongs."""
+    """What the labels of Compose (1 and 2), of Podman's or of a Swarm stack say of where a container belongs."""
     prefix = "com.docker.compose."
+    podman = {f"{prefix}{k.removeprefix(_PODMAN)}": v for k, v in labels.items() if k.startswith(_PODMAN)}
+    labels = {**podman, **labels}
     stack = labels.get("com.docker.stack.namespace")
     service = labels.get(f"{prefix}service")
-    if service is None and stack and (swarm := labels.get("com.docker.swarm.service.name")):
-        service = swarm.removeprefix(f"{stack}_")
+    if service is None and (swarm := labels.get("com.docker.swarm.service.name")):
+        service = swarm.removeprefix(f"{stack}_") if stack else swarm
     number = labels.get(f"{prefix}container-number", "")
     files = labels.get(f"{prefix}project.config_files", "")
     return {
         "project": _claim(labels.get(f"{prefix}project") or stack),
         "service": _claim(service),
         "number": int(number) if re.fullmatch(r"[0-9]{1,9}", number) else None,
-        "oneoff": labels.get(f"{prefix}oneoff") == "True",
+        "oneoff": labels.get(f"{prefix}oneoff", "").lower() == "true",
         "config_files": tuple(printable(name, 500) for name in files.split(",")[:100] if name),
         "working_dir": _claim(labels.get(f"{prefix}project.working_dir"), 500),
     }

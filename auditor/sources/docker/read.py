@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
 from auditor.digest import Digester
-from auditor.model import Container, EngineImage, Host, Setup, Usage
+from auditor.model import Container, EngineImage, Host, Setup, SwarmService, Usage
 from auditor.sources.docker import usage
 from auditor.sources.docker.address import Route, route_of
 from auditor.sources.docker.allowed import IDENTIFIER, READING
@@ -25,6 +25,7 @@ from auditor.sources.docker.failures import FAILURES, Garbled, Refused, cause_of
 from auditor.sources.docker.images import parse_images
 from auditor.sources.docker.parse import JSON, parse_container, parse_host, parse_listed
 from auditor.sources.docker.setup import parse_image, parse_setup
+from auditor.sources.docker.swarm import parse_services
 from auditor.sources.docker.transport import Answer, Engine, connected, document, negotiate
 from auditor.sources.docker.unchanged import Look, look
 from auditor.sources.hostile import printable
@@ -36,7 +37,7 @@ INFORMATION = 60.0  # seconds between two questions for the host
 CONTAINER_LIMIT = 20_000
 _QUICK_STATISTICS = 45  # the API 1.45, of engine 26
 
-Fact: TypeAlias = Container | Usage | Host | EngineImage
+Fact: TypeAlias = Container | Usage | Host | EngineImage | SwarmService
 _ID = re.compile(IDENTIFIER)
 _IMAGE = re.compile(f"sha256:{IDENTIFIER}")
 # A strange shape, on top of what a request may end in.
@@ -195,7 +196,9 @@ class _Look:
         containers = [replace(c, memory_usage=used[c.id].memory) if c.id in used else c for c in containers]
         ids, names = ({getattr(c, field) for c in containers} for field in ("image_id", "image"))
         images = await self._with_setups(parse_images(rows, ids, names, self._environment), ids)
-        return Reading((*containers, *used.values(), *host, *images), self._told())
+        services = await self._swarm() if any(machine.swarm for machine in host) else []
+        host = [replace(machine, hidden_services=services is None) for machine in host]
+        return Reading((*containers, *used.values(), *host, *images, *(services or ())), self._told())
 
     async def _overview(self) -> tuple[str | None, Answer, set[str], object]:
         """The engine's version, the list of containers, who changed by events, and the list of images."""
@@ -351,6 +354,22 @@ class _Look:
                 self._limit("/info", error)
         host = reader._host or Host(self._environment, "docker")
         return [replace(host, version=version or host.version)]
+
+    async def _swarm(self) -> list[SwarmService] | None:
+        """The services of a Swarm, of which only a manager tells; None: they cannot be read. Where its tasks cannot,
+        as much as the services tell of them."""
+        found: dict[str, object] = {"/services": None, "/tasks": None}
+        for path, query in (("/services", "status=true"), ("/tasks", "")):
+            try:
+                found[path] = await self._engine.get(path, query)
+            except FAILURES as error:
+                self._limit(path, error)
+        try:
+            services, tasks = found["/services"], found["/tasks"]
+            return None if services is None else parse_services(services, tasks, self._environment)
+        except _STRANGE as error:
+            self._limit("/services", error)
+            return None
 
     async def _image_rows(self) -> object:
         if not self._reader._surroundings:
