@@ -14,6 +14,7 @@ from tests.compose.conformance.place import called, standing
 from tests.compose.conformance.projects import projects
 from tests.parts.plugin import need
 
+pytestmark = pytest.mark.timeout(900)  # the first test waits for all answers of the real Compose
 CASES = {case.name: case for case in (*corpus(), *projects())}
 EVERY_TRAP = range(1, 72)
 REFUSED = (2, 3)  # exit codes: a wrong option, or files that cannot be composed
