@@ -356,6 +356,18 @@ def test_statistics_have_their_own_cadence(some: Engine, tmp_path: Path) -> None
     assert asked == [4, 0, 0, 4, 0]
 
 
+def test_after_a_failure_the_state_comes_before_the_statistics(some: Engine, tmp_path: Path) -> None:
+    fails = [True]
+    judge = lambda method, path: 500 if fails[0] else None  # noqa: E731
+    with relayed(tmp_path / "s", some.socket, judge) as relay:
+        mine = reader(tmp_path / "s")
+        with pytest.raises(EvidenceError, match="HTTP 500"):
+            mine.read("prod")
+        fails[0] = False
+        assert len(states(mine.read("prod"))) == 5 and not any("/stats" in line for line in relay.asked)
+        assert len(of(mine.read("prod"), Usage)) == 4
+
+
 def test_a_tag_that_moved(some: Engine) -> None:
     with extra(some, "xa") as (a,):
         old = {image.id: image.references for image in of(Reader(some.address).read("prod"), EngineImage)}

@@ -106,6 +106,7 @@ class Reader:
         self._surroundings = surroundings
         self._clock = clock
         self._reading = threading.Lock()
+        self._returned = False  # the last look failed: the engine may be starting
         self._forget()
 
     def _forget(self) -> None:
@@ -158,6 +159,7 @@ class Reader:
                 return await _Look(self, engine, route, environment).take()
         except FAILURES as error:
             self._forget()
+            self._returned = True
             raise explain(self.address, error, self._timeout) from None
         except BaseException:
             self._forget()
@@ -293,6 +295,9 @@ class _Look:
         """New samples of the containers, by id; those of the last look where their time has not come."""
         reader, before = self._reader, self._reader._usages
         if reader._statistics is None or not ids:
+            return {}
+        if reader._returned:  # an engine that has just started may withhold them: how everything is goes first
+            reader._returned = False
             return {}
         if self._now - reader._sampled < reader._statistics * 0.9:
             return {id: before[id] for id in ids if id in before}
