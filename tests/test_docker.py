@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ import pytest
 
 from auditor.errors import EvidenceError
 from auditor.model import Container, Port
-from auditor.sources.docker import read_containers, transport
+from auditor.sources.docker import Reader, read_containers, transport
 from auditor.sources.docker.address import route_of
 from auditor.sources.docker.allowed import READING, Allowed, table
 from auditor.sources.docker.events import parse_events, was_killed
@@ -497,6 +498,17 @@ def test_a_context_is_an_engine(path: Path, monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "config"))
     with serving(path):
         assert len(read_containers("there", "prod")) == 5
+
+
+def test_a_reader_may_look_again_at_once(path: Path) -> None:
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with serving(path):
+            mine = Reader(f"unix://{path}", statistics=None, surroundings=False)
+            assert [len(mine.read("prod").containers) for _ in range(200)] == [5] * 200
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def test_no_file_or_thread_is_left(path: Path) -> None:

@@ -238,7 +238,7 @@ def test_one_container_of_fifty_that_hangs(empty_engine: Engine, tmp_path: Path,
     taken = []
     with relayed(tmp_path / "s", empty_engine.socket, judge):
         for _ in range(200):
-            mine = Reader(f"unix://{tmp_path}/s", timeout=0.5)
+            mine = Reader(f"unix://{tmp_path}/s", timeout=3.0)
             begin = time.monotonic()
             found = mine.read("prod")
             taken.append(time.monotonic() - begin)
@@ -246,7 +246,7 @@ def test_one_container_of_fifty_that_hangs(empty_engine: Engine, tmp_path: Path,
             assert len(found.containers) == 50
             assert len(unread) == 1 if withheld == "json" else len(found.limits) == 1
     print(f"R-27 {withheld}: 200 looks, 49 of 50 fresh, at most {max(taken):.2f} s (a usual one {usual:.2f} s)")
-    assert max(taken) <= usual + 0.5 + 0.5
+    assert max(taken) <= usual + 3.0 + 0.5
 
 
 def timed(work: Callable[[], Any]) -> float:

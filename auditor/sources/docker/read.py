@@ -129,12 +129,13 @@ class Reader:
         outcome: SimpleQueue[Reading | BaseException] = SimpleQueue()
 
         def work() -> None:
+            found: Reading | BaseException
             try:
-                outcome.put(asyncio.run(self._within(environment)))
+                found = asyncio.run(self._within(environment))
             except BaseException as error:
-                outcome.put(error)
-            finally:
-                self._reading.release()
+                found = error
+            self._reading.release()  # before the caller hears of it, who may look again at once
+            outcome.put(found)
 
         # A thread of its own: the caller may have an event loop. A daemon: a look-up of a name cannot be interrupted.
         threading.Thread(target=work, name="docker-source", daemon=True).start()
