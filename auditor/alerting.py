@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
+from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.matching import holds
 from auditor.model import AlertmanagerConfig, AlertRule, Location, Matcher, PrometheusConfig, Receiver, Route

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from auditor.frozen import dataclass
 from auditor.model import Container, Lifecycle, Listener, ProbeResult, Verdict
 
 ENDING = frozenset({Lifecycle.ONESHOT, Lifecycle.CRON})  # meant to end: the last run's exit code is their health

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from auditor import alerting, health, listening, past, usage
+from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.model import (
     RUNGS,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from auditor.commandline import same_command
+from auditor.frozen import dataclass
 from auditor.model import Entry, Listener
 
 EVERYWHERE = frozenset({None, "", "0.0.0.0", "::", "*"})  # noqa: S104  compared, never bound

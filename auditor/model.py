@@ -7,10 +7,12 @@ No value here ever holds a secret: whoever reads one keeps its name and its clas
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import TypeAlias
+
+from auditor.frozen import dataclass
 
 
 class Severity(StrEnum):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from auditor import registry
 from auditor.errors import CatalogueError, SettingsError, UsageError, did_you_mean
+from auditor.frozen import dataclass
 from auditor.model import Catalogue, CheckConfig, Finding, Report, Severity, Waiver
 from auditor.registry import Check
 from auditor.settings import Settings

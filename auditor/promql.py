@@ -7,12 +7,13 @@ what `by` names, a comparison keeps its left side, a one-to-one match with `on` 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import promql_parser
 
+from auditor.frozen import dataclass
 from auditor.model import Matcher
 
 NAME = "__name__"

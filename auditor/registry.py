@@ -7,10 +7,11 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Final, TypeVar
 
+from auditor.frozen import dataclass
 from auditor.model import Evidence, Location, Severity
 
 

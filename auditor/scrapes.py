@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
+from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.model import Address, LiveTarget, ScrapeTarget
 from auditor.reach import Answer, answer

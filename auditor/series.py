@@ -7,11 +7,11 @@ program itself writes are not known.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.matching import holds, pattern
 from auditor.model import Address, Component, Lifecycle, LiveTarget, Matcher, ScrapeTarget

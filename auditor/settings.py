@@ -8,10 +8,11 @@ a pull request cannot change the verdict on itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 from auditor import yamlfile
 from auditor.errors import SettingsError, TextError, did_you_mean
+from auditor.frozen import dataclass
 from auditor.model import Severity
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
 
 from auditor import yamlfile
 from auditor.errors import CatalogueError, did_you_mean
+from auditor.frozen import dataclass
 from auditor.yamlfile import Value, locate
 
 Schema: TypeAlias = dict[str, Any]

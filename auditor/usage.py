@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.model import Container, Host, Peak, Report, Usage
 

@@ -15,7 +15,7 @@ import gc
 import re
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isinf
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -33,6 +33,7 @@ from yaml.events import (
 )
 
 from auditor.errors import TextError, did_you_mean
+from auditor.frozen import dataclass
 
 Value: TypeAlias = "bool | int | float | str | Mapping | Sequence | Tagged | None"
 Dialect = Literal["1.2", "go"]

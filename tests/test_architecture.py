@@ -15,7 +15,7 @@ PACKAGES = ("auditor", "exporters")
 
 # From what everything may use to what may use everything. A module may import its own layer and those before it.
 LAYERS = (
-    ("errors", "model", "words", "image", "causes", "digest", "setup", "__version__"),
+    ("errors", "frozen", "model", "words", "image", "causes", "digest", "setup", "__version__"),
     ("registry", "yamlfile", "tree"),
     (
         "matching",
@@ -74,6 +74,8 @@ IMPURE_MODULES = frozenset(
         "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "uuid",
     }
 )  # fmt: skip
+# It compiles the names of fields, as the standard library's `dataclass` does.
+COMPILES = frozenset({"auditor.frozen"})
 IMPURE_NAMES = frozenset({"open", "print", "input", "exec", "eval", "breakpoint", "__import__"})
 CLOCKS = frozenset({"now", "today", "utcnow", "fromtimestamp"})
 
@@ -155,7 +157,7 @@ def test_pure_modules_import_nothing_that_acts(name: str) -> None:
 
 @pytest.mark.parametrize("name", pure())
 def test_pure_modules_call_nothing_that_acts(name: str) -> None:
-    assert calls(modules()[name]) == set()
+    assert calls(modules()[name]) == ({"exec"} if name in COMPILES else set())
 
 
 @pytest.mark.parametrize("name", pure())

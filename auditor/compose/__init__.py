@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from auditor.compose.define import Context, define
@@ -26,6 +26,7 @@ from auditor.compose.variables import Reader
 from auditor.compose.writing import remarks
 from auditor.digest import Digester
 from auditor.errors import TextError
+from auditor.frozen import dataclass
 from auditor.model import Definition, EnvironmentSpec, Location, Project, Resource, SecretFile
 from auditor.tree import Tree, join
 from auditor.yamlfile import Mapping, Sequence, Value

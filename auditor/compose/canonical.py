@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass
 from math import isfinite
 from types import MappingProxyType
 from typing import Literal
@@ -37,6 +36,7 @@ from auditor.compose.service import SERVICE, canonical_service
 from auditor.compose.uninterpreted import uninterpreted
 from auditor.compose.values import boolean, scalar_text
 from auditor.errors import TextError
+from auditor.frozen import dataclass
 from auditor.model import EnvironmentSpec, Fault, Location, Project
 from auditor.tree import Tree
 from auditor.yamlfile import Mapping, Sequence, Value

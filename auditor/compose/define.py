@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from collections.abc import Mapping as AnyMapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from auditor.compose import dockerfile
 from auditor.compose.files import Loader, Source, beneath
@@ -24,6 +24,7 @@ from auditor.compose.told import told
 from auditor.compose.values import boolean, duration, integer, number, size, words
 from auditor.compose.variables import EnvFile, Reader, variables
 from auditor.errors import EvidenceError, TextError
+from auditor.frozen import dataclass
 from auditor.model import Definition, Dependency, HealthCheck, Location, Mount, Reference
 from auditor.tree import join
 from auditor.yamlfile import Mapping, Sequence, Value

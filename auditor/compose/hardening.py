@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from auditor.compose.values import boolean, scalar_text
+from auditor.frozen import dataclass
 from auditor.yamlfile import Mapping, Sequence, Value
 
 _NAMESPACES = ("pid", "ipc", "userns_mode", "uts")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from auditor.frozen import dataclass
 
 _SHELLS = frozenset(("sh", "bash", "ash", "dash", "zsh"))
 _OPERATORS = frozenset(("||", "&&", "|", ";", ">", ">>", "<", "2>&1", ">/dev/null", "1>/dev/null", "2>/dev/null"))

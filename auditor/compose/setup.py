@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass
 
 from auditor import setup
 from auditor.compose import Composition
@@ -19,6 +18,7 @@ from auditor.compose.places import Faults
 from auditor.compose.values import boolean, duration, integer, number
 from auditor.digest import Digester
 from auditor.errors import AuditorError, TextError
+from auditor.frozen import dataclass
 from auditor.model import Project, Setting, Setup
 from auditor.setup import ANY
 from auditor.yamlfile import Mapping, Sequence, Value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from auditor.compose.interpolate import Text
@@ -11,6 +10,7 @@ from auditor.compose.merge import copied
 from auditor.compose.places import Faults
 from auditor.compose.schema import NEWER, Node, Raw, Schema
 from auditor.errors import did_you_mean
+from auditor.frozen import dataclass
 from auditor.yamlfile import Mapping, Sequence, Value
 
 Path: TypeAlias = "tuple[str | int, ...]"

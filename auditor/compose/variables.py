@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from auditor.compose.files import Loader, Source
@@ -11,6 +10,7 @@ from auditor.compose.interpolate import Text
 from auditor.compose.references import addresses
 from auditor.compose.secrets import classify, giver
 from auditor.compose.values import scalar_text
+from auditor.frozen import dataclass
 from auditor.model import Location, Reference, Variable
 from auditor.yamlfile import Mapping, Sequence, Value
 

@@ -9,9 +9,9 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from auditor.errors import TextError
+from auditor.frozen import dataclass
 from auditor.model import Address, Entry, Implementation, Lifecycle, Location, Placeholder, Reference
 from auditor.tree import Tree, join
 

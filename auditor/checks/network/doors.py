@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
+from auditor.frozen import dataclass
 from auditor.model import (
     Definition,
     Location,

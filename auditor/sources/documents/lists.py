@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from auditor.frozen import dataclass
 from auditor.model import ListItem, Location, ServiceList
 from auditor.sources.documents.markdown import Item, List, Paragraph, Row, Table
 from auditor.sources.documents.phrases import phrases, words

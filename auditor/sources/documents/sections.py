@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from auditor.frozen import dataclass
 from auditor.sources.documents.markdown import Block, Heading
 from auditor.sources.documents.phrases import phrases
 
