@@ -169,6 +169,20 @@ def test_a_default_secret(healthy: System) -> None:
     assert found["default-secret", "auth"].severity is Severity.CRITICAL
 
 
+def test_a_token_secret_that_is_another_one_in_one_service(healthy: System) -> None:
+    healthy.restart("rag", JWT_SECRET_KEY=PRIVATE)
+    found = loud(healthy.audit())
+    assert set(found) == {("shared-setting-mismatch", "rag")}
+    assert found["shared-setting-mismatch", "rag"].severity is Severity.CRITICAL
+
+
+def test_an_address_with_a_wrong_port(healthy: System) -> None:
+    healthy.restart("agent", AUTH_SERVICE_URL=f"http://localhost:{healthy.ports['rag']}")
+    found = loud(healthy.audit())
+    assert set(found) == {("endpoint-mismatch", "agent")}
+    assert f"{healthy.ports['rag']} is a port of `rag`" in found["endpoint-mismatch", "agent"].message
+
+
 def test_an_answer_of_another_version(healthy: System) -> None:
     healthy.restart("rag", SERVICE_VERSION="0.1.9")
     found = loud(healthy.audit())

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-from auditor.inventory import Snapshot
-from auditor.model import Definition, Evidence, Project, Reference, Severity, Variable
+from auditor.inventory import LOCAL_HOSTS, Service, Snapshot
+from auditor.listening import called
+from auditor.model import (
+    Address,
+    Definition,
+    Entry,
+    Evidence,
+    Lifecycle,
+    Location,
+    Project,
+    Reference,
+    Severity,
+    Variable,
+)
 from auditor.registry import Problem, check
+from auditor.words import normal
 
 # Names under which services keep the one secret that signs what another one verifies.
 _SIGNING = frozenset(
@@ -21,7 +36,7 @@ _SIGNING = frozenset(
 @check(
     Project,
     Severity.CRITICAL,
-    needs=("compose",),
+    either=("compose", "processes"),
     fix="Give all of them the same value, best from one secret or one variable that each service names.",
 )
 def shared_setting_mismatch(project: Project, snapshot: Snapshot) -> Iterator[Problem]:
@@ -29,7 +44,8 @@ def shared_setting_mismatch(project: Project, snapshot: Snapshot) -> Iterator[Pr
 
     A token that one service signs is refused by the next, often only for some users, and each service alone looks well.
     Which settings are shared says `shared_settings` in the catalogue; well-known names of token secrets are compared
-    between the project's own services on a common network. Values are compared by keyed digests and never shown.
+    between the project's own services on a common network, and between its host processes, by what these were started
+    with. Values are compared by keyed digests and never shown.
 
     Bad:
         compose:
@@ -43,33 +59,58 @@ def shared_setting_mismatch(project: Project, snapshot: Snapshot) -> Iterator[Pr
             rag: {build: rag, environment: {JWT_SECRET_KEY: "${JWT:-one}"}}
     """
     declared = snapshot.catalogue.shared_settings if snapshot.catalogue else ()
+    processes = list(_of_processes(project.environment, snapshot))
     for name in sorted({*declared, *_SIGNING}):
         holders = [(d, v) for d in project.active for v in d.variables if v.name == name and v.digest]
         if name not in declared:
             holders = [(d, v) for d, v in holders if snapshot.component_of(d) is None]
             holders = [(d, v) for d, v in holders if any(_meet(d, other) for other, _ in holders if other is not d)]
-        yield from _compared(name, holders, snapshot)
+        composed = [_Holder(snapshot.called(d), d.name, v, "compose", v.location) for d, v in holders]
+        yield from _compared(name, composed + [h for h in processes if h.variable.name == name], project.environment)
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """A service, by its name and by what to call it, that has a setting."""
+
+    service: str
+    shown: str
+    variable: Variable
+    source: str
+    place: Location | None
+
+
+def _of_processes(environment: str, snapshot: Snapshot) -> Iterator[_Holder]:
+    """The variables with which the declared host processes were started, each once a service."""
+    for service in snapshot.services:
+        found: dict[tuple[str, str | None], _Holder] = {}
+        for listener in snapshot.holders_of(service).own if service.environment == environment else ():
+            for variable in listener.variables or ():
+                if variable.digest:
+                    holder = _Holder(service.name, service.name, variable, "processes", service.location)
+                    found.setdefault((variable.name, variable.digest), holder)
+        yield from found.values()
 
 
 def _meet(one: Definition, other: Definition) -> bool:
     return not set(one.networks).isdisjoint(other.networks) or bool(one.network_mode and other.network_mode)
 
 
-def _compared(name: str, holders: list[tuple[Definition, Variable]], snapshot: Snapshot) -> Iterator[Problem]:
-    groups: dict[str, list[tuple[Definition, Variable]]] = defaultdict(list)
-    for definition, variable in holders:
-        groups[variable.digest or ""].append((definition, variable))
+def _compared(name: str, holders: list[_Holder], environment: str) -> Iterator[Problem]:
+    groups: dict[str, list[_Holder]] = defaultdict(list)
+    for holder in holders:
+        groups[holder.variable.digest or ""].append(holder)
     if len(groups) < 2:
         return
     usual = max(groups.values(), key=len)
     odd = [holder for group in groups.values() if group is not usual for holder in group]
-    services = sorted(snapshot.called(definition) for definition, _ in odd)
+    services = sorted(holder.service for holder in odd)
     yield Problem(
-        f"`{name}` is not the same in {_listed(services)} as in {_listed(snapshot.called(d) for d, _ in usual)}",
-        tuple(v.location for _, v in (*odd, *usual) if v.location),
-        tuple(Evidence("compose", f"`{d.name}` has its own value of `{name}`") for d, _ in odd),
+        f"`{name}` is not the same in {_listed(services)} as in {_listed(holder.service for holder in usual)}",
+        tuple(dict.fromkeys(holder.place for holder in (*odd, *usual) if holder.place)),
+        tuple(Evidence(holder.source, f"`{holder.shown}` has its own value of `{name}`") for holder in odd),
         service=services[0],
-        environment=usual[0][0].environment,
+        environment=environment,
         key=name,
         field=name,
     )
@@ -81,17 +122,18 @@ def _listed(names: Iterable[str]) -> str:
 
 
 @check(
-    Definition,
+    Service,
     Severity.WARNING,
-    needs=("compose",),
+    either=("compose", "processes"),
     fix="Write the port on which the service listens inside its container, not the published one or another service's.",
 )
-def endpoint_mismatch(definition: Definition, snapshot: Snapshot) -> Iterator[Problem]:
+def endpoint_mismatch(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     """A setting points at a service, but at a port on which it does not listen.
 
     The first request fails with a refused connection, long after the start. Compared are the ports that the catalogue
     declares, that the file exposes or publishes, and that the component is known for; a service that tells none of its
-    ports is not judged.
+    ports is not judged. Of a host process the settings are those that it was started with, and by their names they tell
+    which service of this machine they mean.
 
     Bad:
         compose:
@@ -104,6 +146,12 @@ def endpoint_mismatch(definition: Definition, snapshot: Snapshot) -> Iterator[Pr
             web: {image: "nginx:1.27.5", environment: {AUTH_URL: "http://auth:5001"}}
             auth: {image: "team/auth:1", ports: ["8001:5001"]}
     """
+    if service.composed:
+        yield from _of_definition(service.composed, snapshot)
+    yield from _of_process(service, snapshot)
+
+
+def _of_definition(definition: Definition, snapshot: Snapshot) -> Iterator[Problem]:
     wrong: dict[tuple[str, int], list[tuple[Reference, str]]] = defaultdict(list)
     for reference in definition.references:
         host, port = reference.address.host, reference.address.port
@@ -119,6 +167,52 @@ def endpoint_mismatch(definition: Definition, snapshot: Snapshot) -> Iterator[Pr
             tuple(reference.location for reference, _ in found),
             key=f"{name}:{port}",
         )
+
+
+def _of_process(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
+    """Addresses of this machine that a process was started with, and that are not those of whom they name."""
+    others = [e for e in snapshot.entries(service.environment) if e.lifecycle is Lifecycle.PROCESS and e.ports]
+    found: dict[tuple[str, Address], str] = {}
+    for listener in snapshot.holders_of(service).own:
+        for name, address in listener.addresses.items():
+            if address.host.lower() in LOCAL_HOSTS and address.port:
+                found.setdefault((name, address), called(listener))
+    for (name, address), process in sorted(found.items(), key=lambda item: item[0][0]):
+        target = _meant(name, [entry for entry in others if entry.name != service.name])
+        if target is None or address.port in target.ports:
+            continue
+        holder = next((f"; {address.port} is a port of `{e.name}`" for e in others if address.port in e.ports), "")
+        yield Problem(
+            f"variable `{name}` of `{service.name}` points at port {address.port} of this machine, but `{target.name}` "
+            f"is declared to listen on {_ports(set(target.ports))}{holder}",
+            (service.location, target.place("ports")) if service.location else (target.place("ports"),),
+            (Evidence("processes", f"{process} was started with it"),),
+            key=f"{target.name}:{name}",
+            fix="Start the process with the address on which the other one listens.",
+        )
+
+
+_TELLS_ADDRESS = re.compile(
+    r"(?i)[_-]?(?:(?:base|internal|api|http|grpc)[_-])?"
+    r"(?:url|uri|addr|address|endpoint|host|server|dsn|target|upstream|backend)$"
+)
+
+
+def _meant(variable: str, entries: list[Entry]) -> Entry | None:
+    """The service that the name of an address variable means: `AUTH_SERVICE_URL` is that of `auth`."""
+    word, told = _TELLS_ADDRESS.subn("", variable)
+    if not told or not word:
+        return None
+    for entry in entries:
+        names = {_bare(name) for name in (entry.name, *entry.aliases, entry.title or "")} - {""}
+        if _bare(word) in names:
+            return entry
+    return None
+
+
+def _bare(name: str) -> str:
+    """A name for comparison, without the word `service`."""
+    return normal(re.sub(r"(?i)[\s_.-]*(?:service|svc)$", "", name))
 
 
 def _wrong(target: Definition, port: int, snapshot: Snapshot) -> str | None:
