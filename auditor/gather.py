@@ -237,14 +237,16 @@ def _documents(request: Request, facts: FileFacts) -> None:
         facts.sources.append(SourceState("documents", "not_asked"))
         return
     words = _known_words(request, facts)
-    problems = _each(_expand(request, patterns), lambda path: _document(request, path, words, facts))
-    facts.sources.append(_state("documents", problems, f"{len(facts.documents)} read"))
-
-
-def _document(request: Request, path: str, words: frozenset[str], facts: FileFacts) -> None:
     from auditor.sources.documents import parse_document
+    from auditor.sources.documents.lookup import Lookup
 
-    facts.documents.append(parse_document(request.tree.read(path), path, words))
+    lookup = Lookup(request.tree)
+
+    def read(path: str) -> None:
+        facts.documents.append(parse_document(request.tree.read(path), path, words, lookup, request.directory))
+
+    problems = _each(_expand(request, patterns), read)
+    facts.sources.append(_state("documents", problems, f"{len(facts.documents)} read"))
 
 
 def _known_words(request: Request, facts: FileFacts) -> frozenset[str]:

@@ -899,15 +899,32 @@ class ListItem:
     text: str
     location: Location
     ports: tuple[int, ...] = ()
+    version: str | None = None  # as written, `15`, `7.2+`
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceList:
-    """A list or table of services in a document."""
+    """A list, table or diagram of services in a document. A diagram need not be complete."""
 
     title: str | None
     location: Location
     items: tuple[ListItem, ...]
+    diagram: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """What a document points at and the tree lacks.
+
+    kind: link, anchor; for what a command needs: file, module, make (a target), script (of a package.json), or service,
+    which Compose has to know, in `files` if there are any. `text`: the link or the command as it is written.
+    """
+
+    kind: str
+    name: str
+    text: str
+    location: Location
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -917,6 +934,7 @@ class Document:
     path: str
     counts: tuple[CountClaim, ...] = ()
     lists: tuple[ServiceList, ...] = ()
+    pointers: tuple[Pointer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

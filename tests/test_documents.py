@@ -498,3 +498,27 @@ services:
 def test_a_whole_readme() -> None:
     assert counts(WHOLE) == [(16, False, None, 6)]
     assert lists(WHOLE) == [["web", "api"], ["postgres", "redis"]]
+
+
+# --- badges --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("badge", "found"),
+    [
+        ("https://img.shields.io/badge/services-16-blue", [(16, False)]),
+        ("https://img.shields.io/badge/microservices-25%2B-brightgreen.svg?style=flat", [(25, True)]),
+        ("https://img.shields.io/badge/docker-16_services-2496ED?logo=docker", [(16, False)]),
+        ("https://img.shields.io/badge/docker%20services-16-blue", [(16, False)]),
+        ("https://img.shields.io/static/v1?label=services&message=16&color=blue", [(16, False)]),
+        ("https://badgen.net/badge/services/16/blue", [(16, False)]),
+        ("https://img.shields.io/badge/coverage-85-green", []),
+        ("https://img.shields.io/badge/services-up-green", []),
+        ("https://img.shields.io/badge/services-16", []),
+        ("https://img.shields.io/badge/web--services-v16-green", []),
+        ("https://img.shields.io/badge/python-3.11-blue", []),
+    ],
+)
+def test_badges(badge: str, found: list[tuple[int, bool]]) -> None:
+    assert [(number, at_least) for number, at_least, _, _ in counts(f"# X\n\n[![x]({badge})](a)\n")] == found
+    assert counts(f"```\n![x]({badge})\n```\n") == []

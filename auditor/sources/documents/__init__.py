@@ -1,4 +1,4 @@
-"""What a document claims of the services: how many there are, which, and on which ports.
+"""What a document claims of the services: how many there are, which, on which ports, and what it points at.
 
 A wrong claim is worse than a missed one, so a text must say plainly that it speaks of what is: plans, history,
 examples, what is optional or lives elsewhere are passed over, and so are numbers that count phases, tiers or versions.
@@ -9,21 +9,29 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from auditor.model import Document
+from auditor.sources.documents.badges import badges
 from auditor.sources.documents.counts import counts
 from auditor.sources.documents.lists import lists
+from auditor.sources.documents.lookup import Lookup
 from auditor.sources.documents.markdown import blocks
+from auditor.sources.documents.pointers import pointers
 from auditor.sources.documents.sections import sections
 
 MAX_CLAIMS = 500
 
 
-def parse_document(text: bytes, path: str, words: Collection[str]) -> Document:
+def parse_document(
+    text: bytes, path: str, words: Collection[str], lookup: Lookup | None = None, directory: str = ""
+) -> Document:
     """The claims of a Markdown document.
 
     words: the normal forms (`auditor.words.normal`) of the names that are known: services, titles, components.
+    lookup: where what it points at is looked for. directory: where the catalogue lies.
     """
-    found = list(sections(blocks(text.decode("utf-8", "replace").removeprefix("\ufeff"))))
+    whole = text.decode("utf-8", "replace").removeprefix("\ufeff")
+    found = list(sections(blocks(whole)))
     known = frozenset(words)
-    claims = [claim for section in found for claim in counts(section, path)]
+    claims = [*badges(whole, path), *(claim for section in found for claim in counts(section, path))]
     named = [group for section in found for group in lists(section, known, path)]
-    return Document(path, tuple(claims[:MAX_CLAIMS]), tuple(named[:MAX_CLAIMS]))
+    dead = pointers(lookup, whole, path, found, directory) if lookup else ()
+    return Document(path, tuple(claims[:MAX_CLAIMS]), tuple(named[:MAX_CLAIMS]), dead)

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from auditor.frozen import dataclass
 from auditor.model import ListItem, Location, ServiceList
-from auditor.sources.documents.markdown import Item, List, Paragraph, Row, Table
+from auditor.sources.documents.markdown import Code, Item, List, Paragraph, Row, Table
 from auditor.sources.documents.phrases import phrases, words
 from auditor.sources.documents.sections import EXCLUDED, Section
+from auditor.sources.documents.versions import version, version_cell
 from auditor.words import normal
 
 _LONGEST_KNOWN = 6  # words of a known name
@@ -104,6 +105,8 @@ def lists(section: Section, words: frozenset[str], path: str) -> Iterator[Servic
     known = _Known(words)
     lead = ""
     for block in section.blocks:
+        if isinstance(block, Code):
+            continue
         title = _title(section, lead)
         if isinstance(block, List) and not EXCLUDED.search(lead):
             yield from _list(block.items, title, block.line, known, path)
@@ -136,6 +139,7 @@ class _Entry:
     location: Location
     ports: tuple[int, ...]
     known: bool  # it names something known
+    version: str | None = None
 
 
 def _list(items: Sequence[Item], title: str, line: int, known: _Known, path: str) -> Iterator[ServiceList]:
@@ -162,7 +166,7 @@ def _entry(item: Item, known: _Known, path: str) -> _Entry | None:
         port for child in item.children if normal(child.text).startswith("port") for port in _ports(child.text)
     )
     ports = tuple(dict.fromkeys(_ports(item.text) + below))
-    return _Entry(name, Location(path, item.line), ports, known.in_it(name))
+    return _Entry(name, Location(path, item.line), ports, known.in_it(name), version(item.text, name))
 
 
 def _is_absent(text: str) -> bool:
@@ -228,7 +232,7 @@ def _split(entries: Sequence[_Entry], known: _Known) -> Iterator[ListItem]:
         if len(parts) > 1 and not known.is_one(entry.name) and all(known.is_one(part) for part in parts):
             yield from (ListItem(part, entry.location) for part in parts)
         else:
-            yield ListItem(entry.name.partition(", ")[0], entry.location, entry.ports)
+            yield ListItem(entry.name.partition(", ")[0], entry.location, entry.ports, entry.version)
 
 
 def _ports(text: str) -> tuple[int, ...]:
@@ -288,4 +292,5 @@ def _row_entry(row: Row, column: int, header: Sequence[str], known: _Known, path
         found.update(dict.fromkeys((*_ports(cell), *numbers)))
     ports = tuple(port for port in found if 20 <= port < 65_536)
     name = _name(row.cells[column])
-    return _Entry(name, Location(path, row.line), ports, known.in_it(name))
+    said = version_cell(row.cells, header) or version(row.cells[column], name)
+    return _Entry(name, Location(path, row.line), ports, known.in_it(name), said)

@@ -1,6 +1,6 @@
-"""Markdown text to the few blocks that claims are found in: headings, paragraphs, list items, table rows.
+"""Markdown text to the few blocks that claims are found in: headings, paragraphs, list items, table rows, code.
 
-No renderer: code, comments and front matter are left out, markup is taken off, lines are kept. Every pattern is linear.
+No renderer: comments and front matter are left out, markup is taken off, lines are kept. Every pattern is linear.
 """
 
 from __future__ import annotations
@@ -78,7 +78,15 @@ class Table:
     line: int
 
 
-Block = Heading | Paragraph | List | Table
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Text between fences, as it stands; `language` is the first word behind the opening one, in lower case."""
+
+    language: str
+    lines: tuple[tuple[int, str], ...]
+
+
+Block = Heading | Paragraph | List | Table | Code
 
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)")
 _FENCE = re.compile(r"[ \t]*(?:>[ \t]?)?(`{3,}|~{3,})(.*)")
@@ -113,35 +121,52 @@ def plain(text: str) -> str:
 def blocks(text: str) -> list[Block]:
     """The blocks of a document in order."""
     reader = _Reader()
-    for number, line in _prose(text):
-        reader.take(number, line)
+    for part in parts(text):
+        if isinstance(part, Code):
+            reader.found.append(part)
+        else:
+            reader.take(*part)
     reader.close()
     return reader.found
 
 
-def _prose(text: str) -> Iterator[tuple[int, str]]:
-    """The numbered lines outside code, comments and front matter; what is left out leaves an empty line."""
-    fence = ""
+def parts(text: str) -> Iterator[tuple[int, str] | Code]:
+    """The numbered lines outside comments and front matter, and the code among them.
+
+    What is left out leaves an empty line, and so does code.
+    """
+    fence, language = "", ""
     comment = False
+    inside: list[tuple[int, str]] = []
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[:MAX_LINES]
     begin = _front_matter(lines)
     for number, full in enumerate(lines, 1):
         line = full[:MAX_WIDTH]
         if number <= begin:
             continue
+        match = _FENCE.fullmatch(line)
         if fence:
-            match = _FENCE.fullmatch(line)
             if match and match[1].startswith(fence) and not match[2].strip():
-                fence = ""
+                yield Code(language, tuple(inside))
+                fence, inside = "", []
+            else:
+                inside.append((number, _QUOTE.sub("", line, count=1)))
             yield number, ""
             continue
         line, comment = _without_comments(line, comment)
         match = _FENCE.fullmatch(line)
         if match and not (match[1][0] == "`" and "`" in match[2]):
-            fence = match[1]
+            fence, language = match[1], _language(match[2])
             yield number, ""
             continue
         yield number, line
+    if fence:
+        yield Code(language, tuple(inside))
+
+
+def _language(info: str) -> str:
+    """`bash` of `bash title="x"`, `{.bash}` and `{bash}`."""
+    return next(iter(re.findall(r"[\w+-]+", info.lower())), "")
 
 
 def _front_matter(lines: list[str]) -> int:
