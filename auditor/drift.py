@@ -21,6 +21,7 @@ from auditor.setup import ANY
 _PROXIES = frozenset(
     name for word in ("http", "https", "ftp", "no", "all") for name in (f"{word}_proxy", f"{word}_proxy".upper())
 )
+_OF_COMPOSE_1 = frozenset(("affinity:container",))  # what it gives to a container that takes the place of another
 _DEFAULT_SHM = 64 << 20  # bytes
 _DEFAULT_GRACE = 10  # seconds
 
@@ -309,7 +310,7 @@ def _texts_of_the_image(look: _Look) -> Iterator[Difference]:
 
 
 def _environment(look: _Look) -> Iterator[Difference]:
-    yield from _over_the_image(look, "environment", _PROXIES)
+    yield from _over_the_image(look, "environment", _PROXIES | _OF_COMPOSE_1)
 
 
 def _labels(look: _Look) -> Iterator[Difference]:

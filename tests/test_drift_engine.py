@@ -61,7 +61,7 @@ def found(engine: Engine, folder: Path, file: str) -> Found:
 def up(engine: Engine, folder: Path, program: Path, file: str) -> None:
     done = subprocess.run(
         [program, "-p", "drifting", "-f", file, "up", "--detach", "--timeout", "0"],
-        cwd=folder, env=engine.env | {"COMPOSE_PARALLEL_LIMIT": "8"}, capture_output=True, text=True, timeout=600,
+        cwd=folder, env=engine.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
 
