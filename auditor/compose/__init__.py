@@ -95,14 +95,16 @@ def compose(
     optional: bool = False,
     root_name: str = "",
     interpolate: bool = True,
+    strict: bool = False,
     digest: Digester | None = None,
 ) -> tuple[Project, Composition | None]:
     """As `load`, with what the project was made of beside it; None where nothing could be merged.
 
-    `interpolate`: False leaves `$NAME` in the texts as it stands.
+    `interpolate`: False leaves `$NAME` in the texts as it stands. `strict`: a variable that nothing sets is an empty
+    text, wherever it stands, as for Compose; without it nothing is said of such a value.
     """
     faults = Faults(spec.name, Places())
-    loader = Loader(tree, faults, schema, interpolate=interpolate, digest=digest)
+    loader = Loader(tree, faults, schema, interpolate=interpolate, strict=strict, digest=digest)
     with _collector_paused():
         try:
             return _load(spec, loader, directory, files, variables, optional=optional, root_name=root_name)
@@ -157,7 +159,7 @@ def _load(
         untag(model)
     if not model.keys() & loader.schema.root.properties.keys() - {"version", "name"}:
         faults.add("no `services`", model.line, help="write the services under a top-level `services:`")
-    model = conform(model, loader.schema, faults, lenient=not loader.interpolate)
+    model = conform(model, loader.schema, faults, loader.unknown)
     project = _project(spec, loader, model, home, name, scope)
     composition = Composition(model, loader, home, name, scope, _profiles(spec, scope), told)
     return replace(project, named=bool(spec.project or told) or project.named), composition

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable
 
 from auditor.compose.forms import (
     Convert,
@@ -279,11 +280,25 @@ def _long_mount(item: Mapping, work: Work) -> Value:
 
 def devices(value: Value, work: Work) -> Value:
     """Devices of the host as source, target, permissions; the last one of a target."""
-    found: dict[object, tuple[Value, int]] = {}
-    made = items(value, work, _device)
-    for device, position in zip(made, made.lines, strict=True):
-        found[device.get("target") if isinstance(device, Mapping) else device] = (device, position)
-    return Sequence([item for item, _ in found.values()], line=made.line, lines=[line for _, line in found.values()])
+    if not isinstance(value, Sequence):
+        raise FormError("wants a list")
+    # Compose tells targets apart as written first, and once more when each is known.
+    made = items(_last(value, _written_target), work, _device)
+    return _last(made, lambda device: device.get("target") if isinstance(device, Mapping) else device)
+
+
+def _written_target(item: Value) -> object:
+    item = unwrap(item)
+    if isinstance(item, Mapping):
+        return item.get("target")
+    source, *rest = str(item).split(":")
+    return rest[0] if rest else source
+
+
+def _last(value: Sequence, key: Callable[[Value], object]) -> Sequence:
+    """The last item of each key, where the first one stood."""
+    found = {key(item): (item, position) for item, position in zip(value, value.lines, strict=True)}
+    return Sequence([item for item, _ in found.values()], line=value.line, lines=[line for _, line in found.values()])
 
 
 def _device(item: Value, work: Work) -> Value:
@@ -291,18 +306,15 @@ def _device(item: Value, work: Work) -> Value:
         made = record(item, {"source": text, "target": text, "permissions": text}, work)
         if "target" not in item:
             raise FormError("a device without a `target`")
-        result = begun(item)
-        for key, default in (("source", None), ("target", None), ("permissions", "rwm")):
-            put(result, key, made.get(key, default), item)
-        return result
+        return made
     if not isinstance(item, str):
         raise FormError("a device is a text or a mapping with `source`")
     parts = str(item).split(":")
     if len(parts) > 3:
         raise FormError(f"`{item[:60]}` is no device")
-    source = parts[0]
-    target = parts[1] if len(parts) > 1 else source
-    return _at(work, {"source": source, "target": target, "permissions": parts[2] if len(parts) > 2 else "rwm"})
+    source, target, permissions = (*parts, *("", "rwm")[len(parts) - 1 :])
+    found: dict[str, Value] = {"source": source, "target": target or source, "permissions": permissions}
+    return _at(work, {key: part for key, part in found.items() if part})
 
 
 _HOST = re.compile(r"[=:]")
@@ -348,13 +360,16 @@ def grants(value: Value, work: Work) -> Value:
 
 
 def _granted(value: Value, work: Work, folder: str) -> Sequence:
-    """Each once: the last one of a target."""
-    made = items(value, work, _grant)
-    found: dict[object, tuple[Value, int]] = {}
-    for grant, position in zip(made, made.lines, strict=True):
-        if isinstance(grant, Mapping):
-            found[grant.get("target") or f"{folder}{grant.get('source')}"] = (grant, position)
-    return Sequence([item for item, _ in found.values()], line=made.line, lines=[line for _, line in found.values()])
+    """Each once: the last one of a target. What it replaces is not read, and so may be wrong."""
+    if not isinstance(value, Sequence):
+        raise FormError("wants a list")
+
+    def target(item: Value) -> object:
+        item = unwrap(item)
+        source, told = (item.get("source"), item.get("target")) if isinstance(item, Mapping) else (item, None)
+        return str(told) if told else f"{folder}{source}"
+
+    return items(_last(value, target), work, _grant)
 
 
 def secrets(value: Value, work: Work) -> Value:

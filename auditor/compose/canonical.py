@@ -83,6 +83,7 @@ def canonical(
         variables=variables,
         root_name=posixpath.basename(root),
         interpolate=interpolate,
+        strict=True,
     )
     if composition is None:
         return Canonical(None, *_judged(project.faults, frozenset(), interpolate=interpolate), None)

@@ -473,10 +473,15 @@ def _limit(name: str, service: Mapping, key: str, limits: Mapping | None, inner:
     return result if result is not None and result > 0 else None
 
 
+def _dropped(value: Value) -> float | None:
+    """A whole number; a fraction that is written as a number is dropped, as Compose does."""
+    return float(int(value)) if isinstance(value, float) and abs(value) < 1e18 else integer(value)
+
+
 _MEASURES: dict[str, tuple[Callable[[Value], float | None], str]] = {
     "memory": (size, "a size, as `512m`"),
     "cpus": (number, "a number of cores, as `0.5`"),
-    "pids": (integer, "a whole number"),
+    "pids": (_dropped, "a whole number"),
 }
 
 

@@ -9,11 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from auditor.compose import dotenv
+from auditor.compose.casts import cast
 from auditor.compose.interpolate import Budget, ExpansionError, Interpolation, Scope, Text
 from auditor.compose.merge import TAGS, bare, copied, keyed, merge_model, merge_service, unwrap
 from auditor.compose.places import Faults, Places
 from auditor.compose.rebase import rebase_model, rebase_service
 from auditor.compose.schema import Schema
+from auditor.compose.shape import conform
 from auditor.compose.tracked import secrets_in
 from auditor.digest import Digester
 from auditor.errors import AuditorError, EvidenceError, TextError
@@ -105,11 +107,13 @@ class Loader:
         schema: Schema,
         *,
         interpolate: bool = True,
+        strict: bool = False,
         digest: Digester | None = None,
     ) -> None:
         self.tree = tree
         self.schema = schema
         self.interpolate = interpolate
+        self.strict = strict
         self.digest = digest
         self.faults = faults
         self.places: Places = faults.places
@@ -183,14 +187,26 @@ class Loader:
         for position, message in work.errors:
             self.faults.add(message, position, help="write a literal `$` as `$$`")
         self.tagged |= work.tagged
+        if self.interpolate and isinstance(document, Mapping):
+            cast(document, self.faults, self.unknown)
         return document
+
+    def unknown(self, value: Value) -> bool:
+        """Whether nothing can be said of a value, for a variable in it is not resolved, or not set here."""
+        if not self.interpolate:
+            return isinstance(value, str) and "$" in value
+        return not self.strict and isinstance(value, Text) and value == ""
 
     # --- merging -------------------------------------------------------------------------------------------
 
     def model(
         self, sources: Iterable[Source], directory: str, scope: Scope, ancestors: tuple[str, ...] = ()
     ) -> Mapping | None:
-        """The merged model of several files; `directory` is where their relative paths begin. None: no document."""
+        """The merged model of several files; `directory` is where their relative paths begin. None: no document.
+
+        What is merged is held to the schema before the next document comes over it, as Compose does; the whole is the
+        caller's to judge.
+        """
         merged: Mapping | None = None
         said = len(self.faults)
         sources = tuple(sources)
@@ -198,11 +214,15 @@ class Loader:
             for document in self.documents(source, scope):
                 document = self._extend(document, source.path, directory, scope)
                 document = self._include(document, directory, scope, (*ancestors, source.path))
-                merged = document if merged is None else merge_model(merged, document, self.faults)
+                merged = document if merged is None else merge_model(self.held(merged), document, self.faults)
         if merged is None and len(self.faults) == said:
             first = self.places.at(self.places.offset(sources[0].path) + 1)
             self.faults.add("an empty Compose file", first, fatal=True)
         return merged
+
+    def held(self, model: Mapping) -> Mapping:
+        """A model held to the schema: without what that refuses, which is said."""
+        return conform(bare(model) if self.tagged else model, self.schema, self.faults, self.unknown)
 
     # --- extends -------------------------------------------------------------------------------------------
 
@@ -361,11 +381,10 @@ class Loader:
         model = self.model([Source(path, asked) for path in paths], home, inner, ancestors)
         if model is None:
             return None
+        model = self.held(model)
         # Compose takes no name and no extensions from what is included.
         for key in [key for key in model if key == "name" or str(key).startswith("x-")]:
             model = _without(model, key)
-        if self.tagged:
-            model = bare(model)
         if inner is not scope:
             model = _settled(model, inner)
         return rebase_model(model, home, directory)

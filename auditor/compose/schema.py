@@ -30,10 +30,11 @@ DIFFERENCES: dict[str, Any] = {
                 **dict.fromkeys(("device_cgroup_rules", "security_opt"), _UNIQUE),
                 "volumes_from": _UNIQUE | _NAMED,
                 "group_add": _UNIQUE | _NO_FRACTION,
+                **dict.fromkeys(("models", "networks"), _UNIQUE),
             },
         },
         "service": {"properties": {"external_links": _UNIQUE, "links": _NAMED}},
-        "workload_spec": {"properties": {"expose": _NO_FRACTION}},
+        "workload_spec": {"properties": {"depends_on": _UNIQUE, "expose": _NO_FRACTION}},
     },
 }
 # A text that stands for a boolean is one of these, in any case; but in two places it has a meaning of its own.

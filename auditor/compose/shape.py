@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from auditor.compose.interpolate import Text
 from auditor.compose.merge import copied
 from auditor.compose.places import Faults
 from auditor.compose.schema import NEWER, Node, Raw, Schema
@@ -31,7 +30,7 @@ _SECTIONS |= {"secrets": "secret", "models": "model"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Wrong:
+class Wrong:
     """One thing that is not as it should be. `drop`: whether the rest can be had by leaving the value out."""
 
     path: Path
@@ -41,15 +40,20 @@ class _Wrong:
     drop: bool = True
 
 
-def conform(model: Mapping, schema: Schema, faults: Faults, *, lenient: bool = False) -> Mapping:
+def _never(_value: Value) -> bool:
+    """That no value is one of which nothing can be said."""
+    return False
+
+
+def conform(model: Mapping, schema: Schema, faults: Faults, unknown: Callable[[Value], bool] = _never) -> Mapping:
     """The model without what the schema refuses, each of it said at its line. What is right is shared, not copied.
 
-    `lenient`: texts may still hold variables, which pass wherever a single value does.
+    `unknown`: whether a value comes of variables that nobody set; it passes wherever a single value does.
     """
     if schema.accepts(model):
         return model
     dropped: _Tree = {}
-    walk = _Walk(schema, faults, lenient)
+    walk = _Walk(schema, faults, unknown)
     found = list(walk.mapping(model, schema.root, (), model.line))
     if not found and not walk.excused:
         faults.add("the file is not as the schema of Compose wants it", _deepest(model, schema.first(model)))
@@ -121,17 +125,17 @@ _NOTHING: _Tree = {}
 class _Walk:
     """The model and the schema, side by side."""
 
-    def __init__(self, schema: Schema, faults: Faults, lenient: bool) -> None:
+    def __init__(self, schema: Schema, faults: Faults, unknown: Callable[[Value], bool]) -> None:
         self.node = schema.node
         self.faults = faults
-        self.lenient = lenient
+        self.unknown = unknown
         self.excused = False  # whether a variable stands where its value was not judged
 
-    def value(self, value: Value, raw: Raw, path: Path, position: int) -> Iterator[_Wrong]:
+    def value(self, value: Value, raw: Raw, path: Path, position: int) -> Iterator[Wrong]:
         """All that is wrong with a value, the outermost alone where nothing inside can be judged."""
         node = self.node(raw)
         if not self._admits(value, node):
-            yield _mistyped(value, self._wanted(node), path, position)
+            yield mistyped(value, self._wanted(node), path, position)
             return
         if isinstance(value, Mapping):
             yield from self.mapping(value, node, path, position)
@@ -142,7 +146,7 @@ class _Walk:
                 yield from _misspelt(value, node, path, position)
         yield from self._branches(value, node, path, position)
 
-    def mapping(self, value: Mapping, node: Node, path: Path, position: int) -> Iterator[_Wrong]:
+    def mapping(self, value: Mapping, node: Node, path: Path, position: int) -> Iterator[Wrong]:
         for key, item in value.items():
             known = False
             for raw in _said_of(key, node):
@@ -152,16 +156,16 @@ class _Walk:
                 yield self._unknown(key, node, path, value.lines[key])
         for key in node.required:
             if key not in value:
-                yield _Wrong(path, position, f"{_owner(path)} lacks `{key}`", drop=False)
+                yield Wrong(path, position, f"{_owner(path)} lacks `{key}`", drop=False)
 
-    def _items(self, value: Sequence, node: Node, path: Path) -> Iterator[_Wrong]:
+    def _items(self, value: Sequence, node: Node, path: Path) -> Iterator[Wrong]:
         if node.items is not None:
             for index, item in enumerate(value):
                 yield from self.value(item, node.items, (*path, index), value.lines[index])
         if node.unique:
             yield from _twice(value, path)
 
-    def _branches(self, value: Value, node: Node, path: Path, position: int) -> Iterator[_Wrong]:
+    def _branches(self, value: Value, node: Node, path: Path, position: int) -> Iterator[Wrong]:
         """What is wrong by the branch that is meant: the one of the value's own type."""
         meant = [raw for raw in node.branches if self._admits(value, self.node(raw))]
         if len(meant) > 1 and any(not list(self.value(value, raw, path, position)) for raw in meant):
@@ -176,8 +180,7 @@ class _Walk:
         return not node.branches or any(self._admits(value, self.node(raw)) for raw in node.branches)
 
     def _variable(self, value: Value) -> bool:
-        unset = isinstance(value, Text) and value == ""
-        passes = unset or (self.lenient and isinstance(value, str) and "$" in value)
+        passes = self.unknown(value)
         self.excused |= passes
         return passes
 
@@ -185,13 +188,13 @@ class _Walk:
         inner = (self._wanted(self.node(raw)) for raw in node.branches)
         return frozenset().union(node.types or (), *inner)
 
-    def _unknown(self, key: str, node: Node, path: Path, position: int) -> _Wrong:
+    def _unknown(self, key: str, node: Node, path: Path, position: int) -> Wrong:
         section = _SECTIONS.get(str(path[0])) if len(path) == 1 else None
         if section:
             advice = "use letters, digits, `.`, `_`, `-`"
-            return _Wrong((*path, key), position, f"`{_cut(key)}` is no name of a {section}", advice)
+            return Wrong((*path, key), position, f"`{_cut(key)}` is no name of a {section}", advice)
         near = "only newer versions of Compose know it" if key in NEWER else self.faults.near(key, node.properties)
-        return _Wrong((*path, key), position, f"unknown key `{_cut(key)}` in {_holder(path)}", near)
+        return Wrong((*path, key), position, f"unknown key `{_cut(key)}` in {_holder(path)}", near)
 
 
 def _said_of(key: str, node: Node) -> Iterator[Raw]:
@@ -224,7 +227,8 @@ def _kinds(value: Value) -> frozenset[str]:
 # --- saying ----------------------------------------------------------------------------------------------------------
 
 
-def _mistyped(value: Value, wanted: frozenset[str], path: Path, position: int) -> _Wrong:
+def mistyped(value: Value, wanted: frozenset[str], path: Path, position: int) -> Wrong:
+    """That a value is not of the types of the schema that are wanted."""
     kinds = _kinds(value)
     found = next(name for kind, name in _NAMES.items() if kind in kinds)
     if "number" in wanted:
@@ -232,39 +236,40 @@ def _mistyped(value: Value, wanted: frozenset[str], path: Path, position: int) -
     elif "boolean" in wanted:
         wanted -= {"string"}  # which stands in the schema for a variable that gives `true`
     names = " or ".join(name for kind, name in _NAMES.items() if kind in wanted)
-    quotes = "put it into quotes" if "string" in wanted and not kinds.isdisjoint(_SCALARS) else None
-    return _Wrong(path, position, f"{_owner(path)} is {found}, where Compose wants {names}", quotes)
+    as_text = "string" in wanted and not kinds.isdisjoint(_SCALARS - ({"number"} if "integer" in wanted else set()))
+    quotes = "put it into quotes" if as_text else None
+    return Wrong(path, position, f"{_owner(path)} is {found}, where Compose wants {names}", quotes)
 
 
-def _misspelt(value: Value, node: Node, path: Path, position: int) -> Iterator[_Wrong]:
+def _misspelt(value: Value, node: Node, path: Path, position: int) -> Iterator[Wrong]:
     """A single value outside what the schema lists or bounds. It is not shown: it may be a secret in a wrong place."""
     if node.options is not None and value not in node.options:
         names = ", ".join(f"`{option}`" for option in node.options)
         near = did_you_mean(str(value)[:60], node.options)
-        yield _Wrong(path, position, f"{_owner(path)} is none of {names}", near)
+        yield Wrong(path, position, f"{_owner(path)} is none of {names}", near)
     if node.pattern is not None and isinstance(value, str) and not node.pattern.search(value):
         if node.types and "boolean" in node.types:
-            yield _mistyped(value, node.types, path, position)
+            yield mistyped(value, node.types, path, position)
             return
         if value == "":
-            yield _Wrong(path, position, f"{_owner(path)} is empty")
+            yield Wrong(path, position, f"{_owner(path)} is empty")
             return
-        yield _Wrong(path, position, f"{_owner(path)} is not of the form `{node.pattern.pattern}`")
+        yield Wrong(path, position, f"{_owner(path)} is not of the form `{node.pattern.pattern}`")
     if isinstance(value, int | float) and not isinstance(value, bool):
         if node.least is not None and value < node.least:
-            yield _Wrong(path, position, f"{_owner(path)} is less than {node.least}")
+            yield Wrong(path, position, f"{_owner(path)} is less than {node.least}")
         if node.most is not None and value > node.most:
-            yield _Wrong(path, position, f"{_owner(path)} is more than {node.most}")
+            yield Wrong(path, position, f"{_owner(path)} is more than {node.most}")
 
 
-def _twice(items: Sequence, path: Path) -> Iterator[_Wrong]:
+def _twice(items: Sequence, path: Path) -> Iterator[Wrong]:
     seen: set[tuple[frozenset[str], str]] = set()
     for index, item in enumerate(items):
         if isinstance(item, Mapping | Sequence):
             continue
         if (known := (_kinds(item), str(item))) in seen:
             message = f"{_owner((*path, index))} is there twice"
-            yield _Wrong((*path, index), items.lines[index], message, "leave it out here")
+            yield Wrong((*path, index), items.lines[index], message, "leave it out here")
         seen.add(known)
 
 

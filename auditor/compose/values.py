@@ -120,30 +120,35 @@ def split(text: str) -> list[str] | None:
 
 
 class _Line:
-    """A command line while it is read: the word so far, and which quote is open (`$(` counts as one)."""
+    """A command line while it is read: the word so far, and what is open.
 
-    __slots__ = ("begun", "found", "quote", "word")
+    `quote`: `"`, `'` or `$(`. A backtick stays open beside it: quotes inside of it are taken off, as Compose does.
+    """
+
+    __slots__ = ("backtick", "begun", "found", "quote", "word")
 
     def __init__(self) -> None:
         self.found: list[str] = []
         self.word = ""
         self.begun = False  # a word of nothing but quotes is one too
         self.quote = ""
+        self.backtick = False
 
     def split(self, text: str) -> list[str] | None:
         letters = iter(text)
         for letter in letters:
+            inside = self.quote or self.backtick
             if letter == "\\" and self.quote != "'":
                 escaped = next(letters, None)
                 if escaped is None:
                     return None
                 self._add(escaped)
-            elif letter in " \t\r\n" and not self.quote:
+            elif letter in " \t\r\n" and not inside:
                 self._end()
-            elif letter in ";&|<>" and not self.quote:
+            elif letter in ";&|<>" and not inside:
                 self.begun = self.begun and not (letter == ">" and self.word[:1] in _DIGITS)  # `2>` is no word
                 break
-            elif letter == "(" and self.quote in ("", "$("):
+            elif letter == "(" and self.quote in ("", "$(") and not self.backtick:
                 if self.quote or not self.word.endswith("$"):
                     return None
                 self.quote = "$("
@@ -153,9 +158,13 @@ class _Line:
             else:
                 self._add(letter)
         self._end()
-        return None if self.quote else self.found
+        return None if self.quote or self.backtick else self.found
 
     def _quote(self, letter: str) -> None:
+        if letter == "`" or (letter == ")" and self.backtick):
+            self.backtick ^= letter == "`" and not self.quote
+            self._add(letter)
+            return
         opener = "$(" if letter == ")" else letter
         if self.quote in ("", opener):
             self.quote = "" if self.quote else opener

@@ -111,7 +111,7 @@ def _properties(part: Any) -> list[str]:
 
 
 def test_variables_stand_where_numbers_do() -> None:
-    text = "services: {a: {image: x, init: '${A}', networks: {default: {priority: '${B:-1}'}}}}"
+    text = "services: {a: {image: x, init: '${A}', scale: '${B:-1}'}}"
     spec = EnvironmentSpec("default", Location("test"), variables={"A": "yes"})
     project, _ = compose(spec, MemoryTree({"compose.yaml": text}), schema=SCHEMA, directory="")
     assert project.faults == ()

@@ -19,9 +19,6 @@ SHORT, WHOLE, AT_ONCE = 60, 6_000, 100
 # What a random project cannot avoid and differences.yaml excuses, by what Compose says of it.
 EXCUSED = re.compile(
     r"conflicts with imported resource"  # include-redefined
-    # What a later file overrides is not judged here, and is there (left.yaml).
-    r"|failed to cast to expected type: (strconv.\w+: parsing|invalid boolean:)"
-    r"|validating .* (must be|items at)"
 )
 
 

@@ -113,7 +113,9 @@ def traced(home: Path) -> str:
 def system_paths() -> tuple[str, ...]:
     own = Path(__file__).parents[3]
     roots = {*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, str(own), str(Path(sys.executable).parent)}
-    return (*roots, "/lib", "/usr", "/etc/ld.so", "/etc/localtime", "/dev/null", "/dev/urandom")
+    roots |= {path for path in sys.path if path}
+    processors = ("/proc/self/cgroup", "/sys/fs/cgroup/")  # how many of them a library of threads may use
+    return (*roots, *processors, "/lib", "/usr", "/etc/ld.so", "/etc/localtime", "/dev/null", "/dev/urandom")
 
 
 def strangers(log: str, home: Path) -> Iterator[str]:
