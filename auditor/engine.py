@@ -154,9 +154,11 @@ def _run(
         except Exception as error:  # a crash of one check must hide no other
             tallies[check.id] = CheckTally(check.id, passed, failed, error=f"{type(error).__name__}: {error}"[:300])
             return found
-        passed += not problems
-        failed += bool(problems)
-        found += [_stamp(check, problem, subject, snapshot, policy) for problem in problems]
+        if problems:
+            failed += 1
+            found += [_stamp(check, problem, subject, snapshot, policy) for problem in problems]
+        else:
+            passed += 1
     why = next(filter(None, skips.values()), None) if not passed and not failed else None
     if not subjects:
         why = next((r for name in snapshot.environments if (r := _skip(check, snapshot, name))), None)
@@ -306,7 +308,7 @@ def _waive(found: list[_Found], snapshot: Snapshot) -> list[_Found]:
     for rank, waiver in enumerate(_all_waivers(snapshot)):
         if waiver.until >= today:
             valid[formerly().get(waiver.check, waiver.check), waiver.service].append((rank, waiver))
-    return [_waived(item, valid) for item in found]
+    return [_waived(item, valid) for item in found] if valid else found
 
 
 _Ranked = dict[tuple[str, str | None], list[tuple[int, Waiver]]]  # by check and service, each with its place in line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 from auditor import alerting, health, listening, past, usage
 from auditor.frozen import dataclass
@@ -75,8 +76,32 @@ def _seen(source: str, text: str, location: Location | None = None) -> tuple[Evi
     return (Evidence(source, text, place.path if place else None, place.line if place else None),)
 
 
+class _Memory:
+    """What was worked out of one snapshot; the report asks for it, and checks ask again."""
+
+    def __init__(self) -> None:
+        self.rungs: dict[tuple[str, str], Mapping[str, Rung]] = {}
+        self.verdicts: dict[tuple[str, str], tuple[Verdict, tuple[str, ...]]] = {}
+
+
+_memories: WeakKeyDictionary[Snapshot, _Memory] = WeakKeyDictionary()
+
+
+def _memory_of(snapshot: Snapshot) -> _Memory:
+    known = _memories.get(snapshot)
+    return known if known is not None else _memories.setdefault(snapshot, _Memory())
+
+
 def climb(service: Service, snapshot: Snapshot) -> Mapping[str, Rung]:
-    """All ten rungs of a service."""
+    """All ten rungs of a service of the snapshot."""
+    known = _memory_of(snapshot).rungs
+    key = service.environment, service.name
+    if key not in known:
+        known[key] = _climbed(service, snapshot)
+    return known[key]
+
+
+def _climbed(service: Service, snapshot: Snapshot) -> Mapping[str, Rung]:
     host = snapshot.service(service.environment, service.host) if service.host else None
     without, because = _WITHOUT.get(service.lifecycle, (frozenset(), ""))
     excuse = snapshot.excuse(host or service)
@@ -237,6 +262,14 @@ def _healthy(service: Service, snapshot: Snapshot) -> Step:
 
 def judge_health(service: Service, snapshot: Snapshot) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict of a service, or of the service that it is part of, with what it stands on."""
+    known = _memory_of(snapshot).verdicts
+    key = service.environment, service.name
+    if key not in known:
+        known[key] = _judged(service, snapshot)
+    return known[key]
+
+
+def _judged(service: Service, snapshot: Snapshot) -> tuple[Verdict, tuple[str, ...]]:
     host = snapshot.service(service.environment, service.host) if service.host else None
     if host is not None and host.host is None:
         service = host

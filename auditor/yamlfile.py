@@ -54,7 +54,8 @@ class Mapping(dict[str, "Value"]):
         line: int = 1,
         lines: dict[str, int] | None = None,
     ) -> None:
-        super().__init__(items)
+        if items:
+            super().__init__(items)
         self.line = line
         self.lines: dict[str, int] = {} if lines is None else lines
 
@@ -65,7 +66,8 @@ class Sequence(list["Value"]):
     __slots__ = ("line", "lines")
 
     def __init__(self, items: Iterable[Value] = (), *, line: int = 1, lines: list[int] | None = None) -> None:
-        super().__init__(items)
+        if items:
+            super().__init__(items)
         self.line = line
         self.lines: list[int] = [] if lines is None else lines
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from auditor.frozen import dataclass
 from auditor.model import (
@@ -41,7 +42,17 @@ _MEANINGS = {
     RungState.NOT_REQUIRED: "not required",
 }
 _UNICODE = {RungState.PROVED: "✓", RungState.DISPROVED: "✗", RungState.UNKNOWN: "?", RungState.NOT_REQUIRED: "·"}
+_UNICODE_ALL = "".join(_UNICODE.values())
 _ASCII = {RungState.PROVED: "+", RungState.DISPROVED: "X", RungState.UNKNOWN: "?", RungState.NOT_REQUIRED: "."}
+
+
+@lru_cache(maxsize=64)  # asked for each cell of a matrix
+def _can(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +74,12 @@ class Look:
 
     def can(self, text: str) -> bool:
         """Whether the output can express `text`."""
-        try:
-            text.encode(self.encoding or "utf-8")
-        except UnicodeEncodeError:
-            return False
-        return True
+        return _can(text, self.encoding or "utf-8")
 
     @property
     def symbols(self) -> Mapping[RungState, str]:
         """One character for each state of a rung, legible without colour."""
-        return _UNICODE if self.can("".join(_UNICODE.values())) else _ASCII
+        return _UNICODE if self.can(_UNICODE_ALL) else _ASCII
 
     @property
     def dot(self) -> str:

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from auditor.errors import did_you_mean
 from auditor.model import Fault, Location
 
 _SHIFT = 24  # no file has more lines than that (its size is bounded far below)
+_LINE = (1 << _SHIFT) - 1
+
+
+class _Known(dict[int, Location]):
+    """Locations by position, each made when it is first asked for: tens of thousands of one file."""
+
+    __slots__ = ("_paths",)
+
+    def __init__(self, paths: list[str]) -> None:
+        super().__init__()
+        self._paths = paths
+
+    def __missing__(self, position: int) -> Location:
+        made = self[position] = Location(self._paths[position >> _SHIFT], position & _LINE)
+        return made
 
 
 class Places:
     """The files of one load, in the order in which they were met. Position = file number << 24 | line."""
 
-    __slots__ = ("_known", "_numbers", "paths")
+    __slots__ = ("_numbers", "at", "paths")
 
     def __init__(self) -> None:
         self.paths: list[str] = []
         self._numbers: dict[str, int] = {}
-        self._known: dict[int, Location] = {}
+        self.at: Callable[[int], Location] = _Known(self.paths).__getitem__  # position -> file and line
 
     def offset(self, path: str) -> int:
         """What turns a line of `path` into a position."""
@@ -27,13 +42,6 @@ class Places:
             number = self._numbers[path] = len(self.paths)
             self.paths.append(path)
         return number << _SHIFT
-
-    def at(self, position: int) -> Location:
-        known = self._known.get(position)
-        if known is None:
-            path = self.paths[position >> _SHIFT]
-            known = self._known[position] = Location(path, position & ((1 << _SHIFT) - 1))
-        return known
 
 
 _MOST = 1_000  # faults that one load tells apart

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from auditor.compose.values import boolean, words
 from auditor.yamlfile import Mapping, Sequence, Value
@@ -75,6 +76,6 @@ def _ends(script: str) -> bool:
         return True
     if last.endswith("&") or last == "done":
         return False
-    parts = [part for part in last.split() if "=" not in part]
-    named = [posixpath.basename(part) for part in parts if posixpath.basename(part) not in _RUNNERS][:3]
+    programs = (part.rpartition("/")[2] for part in last.split() if "=" not in part)
+    named = [*islice((program for program in programs if program not in _RUNNERS), 3)]
     return bool(named) and (named[0] in _ENDING or not _ENDING_WORDS.isdisjoint(named))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from auditor.compose.interpolate import literal_part, written
 from auditor.compose.merge import build_mapping, keyed
 from auditor.compose.places import Faults
 from auditor.compose.secrets import classify
 from auditor.compose.values import scalar_text, words
-from auditor.model import Variable
+from auditor.model import Location, Variable
 from auditor.yamlfile import Mapping, Sequence, Value
 
 _FLAG = re.compile(r"-{1,2}(?P<name>[A-Za-z][\w.-]*)")
@@ -33,7 +33,7 @@ def _of_commands(service: Mapping, faults: Faults) -> Iterator[Variable]:
         location = faults.places.at(service.lines[key])
         for name, word in _pairs(_parts(value)):
             if "$" not in literal_part(word)[0]:  # a variable of the container's own shell
-                yield from _secret(name, word, Variable(name, "", location, where="command"))
+                yield from _secret(name, word, "command", location)
 
 
 def _parts(value: Value) -> list[str]:
@@ -73,10 +73,10 @@ def _of_mapping(mapping: Mapping | None, where: str, faults: Faults) -> Iterator
         if value is not None and not isinstance(value, Mapping | Sequence):
             text = value if isinstance(value, str) else scalar_text(value)
             location = faults.places.at(mapping.lines[name]) if mapping else None
-            yield from _secret(name, text, Variable(name, "", location, where=where))
+            yield from _secret(name, text, where, location)
 
 
-def _secret(name: str, value: str, variable: Variable) -> Iterable[Variable]:
+def _secret(name: str, value: str, where: str, location: Location | None) -> Iterator[Variable]:
     kind, default = classify(name.replace("-", "_"), value, is_address="://" in value)
     if kind in ("secret", "default-secret"):
-        yield Variable(variable.name, kind, variable.location, default, where=variable.where)
+        yield Variable(name, kind, location, default, where=where)
