@@ -24,6 +24,7 @@ from auditor.model import (
     Entry,
     EnvironmentSpec,
     Fault,
+    Grafana,
     Implementation,
     Lifecycle,
     Location,
@@ -47,6 +48,7 @@ class FileFacts:
     projects: list[Project] = field(default_factory=list)
     prometheus: list[PrometheusConfig] = field(default_factory=list)
     alertmanager_configs: list[AlertmanagerConfig] = field(default_factory=list)
+    grafanas: list[Grafana] = field(default_factory=list)
     documents: list[Document] = field(default_factory=list)
     implementations: list[Implementation] = field(default_factory=list)
     component_configs: list[ComponentConfig] = field(default_factory=list)
@@ -94,6 +96,7 @@ def gather_files(request: Request) -> FileFacts:
         project = _compose(request, spec, facts)
         _prometheus(request, spec, project, facts)
         _alertmanager(request, spec, project, facts)
+        _grafana(request, spec, project, facts)
     _documents(request, facts)
     _code(request, facts)
     _tree(request, facts)
@@ -197,6 +200,38 @@ def _alertmanager(request: Request, spec: EnvironmentSpec, project: Project, fac
     facts.alertmanager_configs.append(config)
     said = f"{counted(len(config.receivers), 'receiver')} in {path}"
     facts.sources.append(SourceState(name, "ok", said, spec.name))
+
+
+def _grafana(request: Request, spec: EnvironmentSpec, project: Project, facts: FileFacts) -> None:
+    """The dashboards that the catalogue names, else those that the composed Grafana is provisioned with."""
+    server = _server(request, project, "grafana")
+    if not spec.grafana_dashboards and server is None:
+        facts.sources.append(SourceState("grafana", "not_asked", environment=spec.name))
+        return
+    from auditor.sources.grafana import Mounted, is_provisioned, read_grafana
+
+    mounted = Mounted(server, lambda path: resolve_mount(server, path)) if server else None
+    if not spec.grafana_dashboards and not is_provisioned(request.tree, mounted, spec.name):
+        facts.sources.append(SourceState("grafana", "not_asked", environment=spec.name))
+        return
+    named = _globbed(request, spec.grafana_dashboards) if spec.grafana_dashboards else None
+    try:
+        found = read_grafana(request.tree, spec.name, mounted, named)
+    except AuditorError as error:
+        facts.sources.append(SourceState("grafana", "failed", _said(error), spec.name))
+        return
+    facts.grafanas.append(found)
+    said = f"{counted(len(found.dashboards), 'dashboard')}, {counted(len(found.datasources or ()), 'datasource')}"
+    facts.sources.append(SourceState("grafana", "ok", said, spec.name))
+
+
+def _globbed(request: Request, patterns: Iterable[str]) -> list[str]:
+    """The files that patterns find; a plain path stays, so that reading it says where it is missing."""
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        path = posixpath.normpath(posixpath.join(request.directory, pattern))
+        found.update(dict.fromkeys(request.tree.glob(path) if any(sign in path for sign in "*?[") else [path]))
+    return list(found)
 
 
 def _server(request: Request, project: Project, key: str) -> Definition | None:

@@ -20,12 +20,15 @@ from auditor.model import (
     ComponentConfig,
     Container,
     Criticality,
+    Dashboard,
+    Datasource,
     Definition,
     Document,
     EngineImage,
     Entry,
     EnvironmentSpec,
     Fault,
+    Grafana,
     Host,
     Implementation,
     Lifecycle,
@@ -113,6 +116,7 @@ class Snapshot:
     listeners: tuple[Listener, ...] = ()
     prometheus: tuple[PrometheusConfig, ...] = ()
     alertmanager_configs: tuple[AlertmanagerConfig, ...] = ()
+    grafanas: tuple[Grafana, ...] = ()
     documents: tuple[Document, ...] = ()
     implementations: tuple[Implementation, ...] = ()
     component_configs: tuple[ComponentConfig, ...] = ()
@@ -549,6 +553,11 @@ class Snapshot:
         found = [config for config in self.alertmanager_configs if config.environment == environment]
         return min(found, key=lambda config: not config.live, default=None)
 
+    def grafana_of(self, environment: str) -> Grafana | None:
+        """The environment's Grafana, as its API shows it where that answered, else as its files do."""
+        found = [grafana for grafana in self.grafanas if grafana.environment == environment]
+        return next((grafana for grafana in found if grafana.live), next(iter(found), None))
+
     def implementation(self, entry: str) -> Implementation | None:
         """The code of an entry."""
         return next((item for item in self.implementations if item.service == entry), None)
@@ -686,7 +695,8 @@ class Snapshot:
         of_projects = (fault for project in projects for fault in (*project.faults, *project.remarks))
         of_prometheus = (f for p in self.prometheus if p.environment in self.environments for f in p.faults)
         of_alertmanager = (f for a in self.alertmanager_configs if a.environment in self.environments for f in a.faults)
-        return (*of_projects, *of_prometheus, *of_alertmanager, *self.faults)
+        of_grafana = (f for g in self.grafanas if g.environment in self.environments for f in g.faults)
+        return (*of_projects, *of_prometheus, *of_alertmanager, *of_grafana, *self.faults)
 
 
 _Target = TypeVar("_Target", ScrapeTarget, LiveTarget)
@@ -728,6 +738,10 @@ def _judged_containers(snapshot: Snapshot) -> tuple[object, ...]:
     return tuple(c for c in snapshot.containers if c.environment in snapshot.environments)
 
 
+def _judged_grafanas(snapshot: Snapshot) -> tuple[Grafana, ...]:
+    return tuple(g for name in snapshot.environments if (g := snapshot.grafana_of(name)) is not None)
+
+
 _SUBJECTS: Mapping[type, Callable[[Snapshot], tuple[object, ...]]] = {
     Service: lambda snapshot: snapshot.services,
     Entry: lambda snapshot: snapshot.catalogue.entries if snapshot.catalogue else (),
@@ -739,6 +753,12 @@ _SUBJECTS: Mapping[type, Callable[[Snapshot], tuple[object, ...]]] = {
     Silence: lambda snapshot: tuple(s for s in snapshot.silences if s.environment in snapshot.environments),
     AlertmanagerConfig: lambda snapshot: tuple(
         a for name in snapshot.environments if (a := snapshot.alertmanager_of(name)) is not None
+    ),
+    Dashboard: lambda snapshot: tuple(
+        dashboard for grafana in _judged_grafanas(snapshot) for dashboard in grafana.dashboards
+    ),
+    Datasource: lambda snapshot: tuple(
+        source for grafana in _judged_grafanas(snapshot) for source in grafana.datasources or ()
     ),
     Document: lambda snapshot: snapshot.documents,
     Implementation: lambda snapshot: snapshot.implementations,

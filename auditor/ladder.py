@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from auditor import alerting, health, listening, past, usage
+from auditor import alerting, charting, health, listening, past, usage
 from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.model import (
@@ -497,8 +497,36 @@ def _routed(service: Service, snapshot: Snapshot) -> Step:
     )
 
 
-def _later(_: Service, __: Snapshot) -> Step:
-    return Step(UNKNOWN, NOT_ASSESSED)
+def _charted(service: Service, snapshot: Snapshot) -> Step:
+    """By the dashboards that a running Grafana has, where it was asked; else by those of its files."""
+    missing, source = _either("grafana-api", "grafana", service, snapshot)
+    unseen, _ = _either("prometheus-api", "prometheus", service, snapshot)
+    if why := missing or unseen:
+        return why
+    found = charting.charts(service, snapshot)
+    if found and found[0].sure:
+        return Step(PROVED, None, _seen(source, _queries(found[0]), found[0].query.location))
+    if metrics_hosts(service, snapshot) is None:
+        return Step(NOT_REQUIRED, "no metrics endpoint of it is known")
+    if found:
+        return Step(UNKNOWN, f"{_queries(found[0])}, and nobody says whether it exposes that")
+    return _uncharted(service, snapshot)
+
+
+def _queries(chart: charting.Chart) -> str:
+    return f"panel “{chart.panel.title}” of dashboard “{chart.dashboard.title}” queries `{chart.selector}`"
+
+
+def _uncharted(service: Service, snapshot: Snapshot) -> Step:
+    """Why no panel is known to show it: there is none, or not everything could be seen."""
+    grafana, config = snapshot.grafana_of(service.environment), snapshot.prometheus_of(service.environment)
+    if grafana and grafana.elsewhere:
+        return Step(UNKNOWN, f"dashboards may stand in `{grafana.elsewhere[0]}`, outside the project")
+    seen = snapshot.source("prometheus-api", service.environment).state == "ok"
+    hidden = sorted({kind for job in config.jobs for kind in job.discovery}) if config and not seen else []
+    if hidden and not targets_of(service, snapshot):
+        return Step(UNKNOWN, f"which series it has is for {', '.join(hidden)}, which cannot be followed in files")
+    return Step(DISPROVED, "no panel of a dashboard queries its series")
 
 
 _STEPS: Mapping[str, Callable[[Service, Snapshot], Step]] = {
@@ -511,7 +539,7 @@ _STEPS: Mapping[str, Callable[[Service, Snapshot], Step]] = {
     "logged": _logged,
     "alerted": _alerted,
     "routed": _routed,
-    "charted": _later,
+    "charted": _charted,
 }
 
 

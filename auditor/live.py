@@ -17,6 +17,7 @@ from auditor.model import (
     EngineImage,
     Entry,
     EnvironmentSpec,
+    Grafana,
     Host,
     Lifecycle,
     Listener,
@@ -88,6 +89,7 @@ class LiveFacts:
     selected: list[Selected] = field(default_factory=list)
     silences: list[Silence] = field(default_factory=list)
     alertmanager_configs: list[AlertmanagerConfig] = field(default_factory=list)
+    grafanas: list[Grafana] = field(default_factory=list)
     usages: list[Usage] = field(default_factory=list)
     hosts: list[Host] = field(default_factory=list)
     images: list[EngineImage] = field(default_factory=list)
@@ -106,6 +108,7 @@ class LiveFacts:
             Selected: self.selected,
             Silence: self.silences,
             AlertmanagerConfig: self.alertmanager_configs,
+            Grafana: self.grafanas,
             Usage: self.usages,
             Host: self.hosts,
             EngineImage: self.images,

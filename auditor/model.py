@@ -882,6 +882,72 @@ class AlertmanagerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Datasource:
+    """A datasource of a Grafana. address: None where a variable, or only Grafana itself, knows it."""
+
+    environment: str
+    name: str
+    uid: str
+    kind: str  # prometheus, loki, ...
+    address: Address | None = None
+    default: bool = False
+    by_browser: bool = False  # the reader's browser asks it, not Grafana
+    location: Location | None = None  # None: the API told
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One query of a panel. `text` is PromQL with variables and intervals filled in; `written` as it stands.
+
+    datasource: name or uid, or an input as written; None: the default one, or the reader's choice. kind: the
+    datasource's, where the dashboard tells. sure: nothing had to be guessed to fill it in.
+    """
+
+    text: str
+    written: str
+    datasource: str | None = None
+    kind: str | None = None
+    sure: bool = True
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One panel of a dashboard with its queries."""
+
+    title: str
+    queries: tuple[Query, ...] = ()
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """A dashboard. `key`: its uid, else its title. provisioned: Grafana reads its file as it stands."""
+
+    environment: str
+    title: str
+    key: str
+    panels: tuple[Panel, ...] = ()
+    provisioned: bool = False
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grafana:
+    """What a Grafana has, by its files or, where `live`, by its API.
+
+    datasources: None where it is not known which there are. elsewhere: places of dashboards that cannot be followed.
+    """
+
+    environment: str
+    live: bool = False
+    datasources: tuple[Datasource, ...] | None = None
+    dashboards: tuple[Dashboard, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CountClaim:
     """A number of services that a document claims. `category` is the word before "services", when it has one."""
 

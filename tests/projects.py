@@ -6,6 +6,7 @@ A project is a mapping of
     compose       a mapping, or the text of `docker-compose.yml`
     prometheus    a mapping, or the text of `prometheus.yml`
     alertmanager  a mapping, or the text of `alertmanager.yml`
+    dashboards    path -> the JSON model of a dashboard as a mapping, or its text; named by the catalogue
     documents     path -> text, claimed by the catalogue
     code, files   path -> text (or a mapping) of anything else
     containers    fields of containers; `state: running` and the environment's own project where not said; `made` is
@@ -26,6 +27,7 @@ Each plane that is given was asked for and read; any other was not asked.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -77,7 +79,7 @@ PLANES = frozenset(
     {
         "catalogue", "compose", "prometheus", "alertmanager", "documents", "code", "files", "containers", "listeners",
         "probes", "past", "sources", "environments", "images", "usages", "hosts", "peaks", "targets", "loaded", "found",
-        "silences", "swarm_services",
+        "silences", "swarm_services", "dashboards",
     }
 )  # fmt: skip
 _COMPOSE_NAMES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
@@ -122,6 +124,7 @@ def snapshot_of(planes: Planes, taken_at: datetime = NOON) -> Snapshot:
         projects=projects,
         prometheus=tuple(facts.prometheus),
         alertmanager_configs=tuple(facts.alertmanager_configs),
+        grafanas=tuple(facts.grafanas),
         documents=tuple(facts.documents),
         implementations=tuple(facts.implementations),
         component_configs=tuple(facts.component_configs),
@@ -165,6 +168,8 @@ def _files(planes: Planes) -> dict[str, str | bytes]:
     files: dict[str, str | bytes] = {}
     for plane in ("files", "code", "documents"):
         files |= {path: _text(content) for path, content in planes.get(plane, {}).items()}
+    for path, content in planes.get("dashboards", {}).items():
+        files[path] = content if isinstance(content, str) else json.dumps(content, indent=1)
     for plane, path in _FILES.items():
         if plane in planes:
             files[path] = _text(planes[plane])
@@ -199,6 +204,8 @@ def _told(catalogue: Catalogue, planes: Planes) -> Catalogue:
         first = replace(first, prometheus_config="prometheus.yml")
     if "alertmanager" in planes and first.alertmanager_config is None:
         first = replace(first, alertmanager_config="alertmanager.yml")
+    if "dashboards" in planes and not first.grafana_dashboards:
+        first = replace(first, grafana_dashboards=tuple(planes["dashboards"]))
     documents = catalogue.documents or tuple(planes.get("documents", ()))
     return replace(catalogue, environments=(first, *others), documents=documents)
 

@@ -25,6 +25,7 @@ LAYERS = (
         "scrapes",
         "series",
         "alerting",
+        "charting",
         "reach",
         "belonging",
         "commandline",
@@ -58,7 +59,7 @@ PURE_LAYERS = 4
 # Parsers beside the sources: they get their text from a Tree, and must stay as pure.
 PURE_PARSERS = (
     "gather", "draft", "sources.alertmanager_config", "sources.code", "sources.components",
-    "sources.docker.setup", "sources.documents", "sources.prometheus",
+    "sources.docker.setup", "sources.documents", "sources.grafana", "sources.prometheus",
 )  # fmt: skip
 # What the pure modules take from outside: parsers and patterns that themselves only compute.
 PURE_LIBRARIES = {

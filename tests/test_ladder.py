@@ -28,6 +28,10 @@ def rule(expression: str) -> str:
     return f"groups: [{{name: g, rules: [{{alert: A, expr: '{expression}'}}]}}]"
 
 
+def panel(expression: str) -> dict[str, Any]:
+    return {"d.json": {"title": "D", "panels": [{"title": "P", "targets": [{"expr": expression}]}]}}
+
+
 WATCHED = {
     "compose": WEB,
     "prometheus": TARGETS,
@@ -36,6 +40,12 @@ WATCHED = {
         "route": {"receiver": "team"},
         "receivers": [{"name": "team", "webhook_configs": [{"url": "http://relay:8080/"}]}],
     },
+}
+CHARTED = {
+    "catalogue": {"services": {"web": {"metrics": {"port": 80}}}},
+    "compose": WEB,
+    "prometheus": {"scrape_configs": TARGETS["scrape_configs"]},
+    "dashboards": panel("up{job='web'}"),
 }
 PROMETHEUS_WEB = {"services": {"web": {"image": "prom/prometheus:v3.5.0"}}}
 
@@ -339,7 +349,54 @@ CASES |= {
         "disproved",
         "nothing deploys the Alertmanager that its alerts are sent to",
     ),
-    "charted: not built": ("charted", {"compose": WEB}, "unknown", "not assessed by this version"),
+    "charted: nobody asked": ("charted", {"compose": WEB}, "unknown", "not asked"),
+    "charted: by its job": ("charted", CHARTED, "proved", None),
+    "charted: no panel": (
+        "charted",
+        CHARTED | {"dashboards": panel("up{job='api'}")},
+        "disproved",
+        "no panel of a dashboard queries its series",
+    ),
+    "charted: perhaps": (
+        "charted",
+        CHARTED | {"dashboards": panel("errors_total")},
+        "unknown",
+        "panel “P” of dashboard “D” queries `errors_total`, and nobody says whether it exposes that",
+    ),
+    "charted: no endpoint is known": (
+        "charted",
+        CHARTED | {"catalogue": DECLARED, "dashboards": panel("vector(1)"), "compose": composed()},
+        "not_required",
+        "no metrics endpoint of it is known",
+    ),
+    "charted: whatever a variable holds": (
+        "charted",
+        CHARTED | {"dashboards": panel("up{job=~'$job'}")},
+        "proved",
+        None,
+    ),
+    "charted: the dashboards cannot be read": (
+        "charted",
+        CHARTED | {"dashboards": {}, "sources": {"grafana": "failed"}},
+        "unknown",
+        "grafana could not be read: made to fail",
+    ),
+    "charted: a running Grafana that cannot be read": (
+        "charted",
+        CHARTED | {"sources": {"grafana-api": "stale"}},
+        "unknown",
+        "grafana-api could not be read: made to fail",
+    ),
+    "charted: targets that files do not show": (
+        "charted",
+        CHARTED
+        | {
+            "prometheus": {"scrape_configs": [{"job_name": "all", "docker_sd_configs": [{"host": "x"}]}]},
+            "dashboards": panel("up{job='api'}"),
+        },
+        "unknown",
+        "which series it has is for docker_sd_configs, which cannot be followed in files",
+    ),
 }
 
 
