@@ -140,7 +140,7 @@ def test_the_decent_one_stands_on_every_rung_that_files_can_prove(decent):
     report = judge(decent, settings(DECENT))
     assert report.coverage == 1
     proved = {name for s in report.services for name, rung in s.rungs.items() if rung.state == "proved"}
-    assert proved == {"claimed", "declared", "composed", "scraped", "logged", "alerted", "routed"}
+    assert proved == {"claimed", "declared", "composed", "scraped", "logged", "alerted", "routed", "charted"}
 
 
 def definitions(snapshot: Snapshot) -> dict[str, Definition]:
