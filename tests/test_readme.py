@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from auditor.sources.docker import allowed
 from tests.parts.process import free_port
 
 REPOSITORY = Path(__file__).parent.parent
@@ -130,6 +131,23 @@ def test_make_knows_its_targets(command: str):
     assert program == "make"
     done = subprocess.run(["make", "--dry-run", *arguments], cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", [command for step in those("shown") for command in step.commands])
+def test_what_is_only_shown_is_there(command: str):
+    """Commands that change something: their options are known, and no more is done."""
+    words = [word for word in shlex.split(command) if "=" not in word.partition(" ")[0]]
+    if words[0] == "auditor":
+        options = [word for word in words if word.startswith("--")]
+        subcommand = [word for word in words[1:3] if word.isalpha() and word != "web"]
+        done = run(shlex.join(["auditor", *subcommand, "--help"]), REPOSITORY)
+        assert done.returncode == 0
+        assert [option for option in options if option not in done.stdout] == []
+
+
+def test_the_requests_are_those_that_are_allowed():
+    shown = README.partition("<!-- allowed.table -->\n")[2].partition("<!-- /allowed.table -->")[0]
+    assert shown == allowed.table()
 
 
 def test_every_link_leads_somewhere():
