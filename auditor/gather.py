@@ -33,6 +33,7 @@ from auditor.model import (
     SourceState,
 )
 from auditor.sources.components import find_component_configs
+from auditor.sources.told import with_told
 from auditor.tree import Tree, join
 from auditor.words import normal
 
@@ -97,6 +98,9 @@ def gather_files(request: Request) -> FileFacts:
         _prometheus(request, spec, project, facts)
         _alertmanager(request, spec, project, facts)
         _grafana(request, spec, project, facts)
+    facts.projects[:] = with_told(
+        facts.projects, request.tree, request.components, request.catalogue, request.directory
+    )
     _documents(request, facts)
     _code(request, facts)
     _tree(request, facts)

@@ -350,6 +350,8 @@ class Reference:
     address: Address
     where: str
     location: Location
+    source: str = "compose"  # or configuration, code
+    certain: bool = True  # False: other services share the code that names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,6 +409,7 @@ class Definition:
     lines: Mapping[str, Location] = field(default_factory=dict)
     image: str | None = None
     build: bool = False
+    build_context: str | None = None  # where the image is built from, when that lies in the tree
     container_name: str | None = None
     ports: tuple[Port, ...] = ()
     expose: tuple[int, ...] = ()

@@ -99,6 +99,7 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
         lines=_lines(service, environment, faults),
         image=text(service.get("image")),
         build=bool(service.get("build")),
+        build_context=_build_context(service, context),
         container_name=container_name,
         ports=published,
         expose=open_ports,
@@ -178,6 +179,16 @@ def _require_image(name: str, service: Mapping, location: Location, faults: Faul
     if not built and not any(service.get(key) or _open(service.get(key)) for key in ("image", "build")):
         message = f"service `{name}` has neither `image` nor `build`"
         faults.add(message, location, service=name, help="load the file that completes it too, or add `image`")
+
+
+def _build_context(service: Mapping, context: Context) -> str | None:
+    build = build_mapping(service.get("build"), 0) if service.get("build") else None
+    if not isinstance(build, Mapping):
+        return None
+    try:
+        return join(context.directory, text(build.get("context")) or ".")
+    except TextError:
+        return None
 
 
 def _dockerfile(service: Mapping, context: Context) -> Built:

@@ -166,7 +166,7 @@ def referenced_not_deployed(project: Project, snapshot: Snapshot) -> Iterator[Pr
 
 def _references(environment: str, snapshot: Snapshot) -> Iterator[tuple[Reference, str]]:
     """Every host that is named, with the source that names it."""
-    yield from ((reference, "compose") for reference in snapshot.references(environment))
+    yield from ((reference, reference.source) for reference in snapshot.references(environment))
     yield from ((reference, "prometheus") for reference in _meaningful_targets(environment, snapshot))
 
 

@@ -16,7 +16,7 @@ def uses(definition: Definition, snapshot: Snapshot) -> dict[str, Location]:
     """The other active services whose addresses a service is told, each with the first line that tells it."""
     found: dict[str, Location] = {}
     for reference in definition.references:
-        target = snapshot.provider(definition.environment, reference.address.host)
+        target = snapshot.provider(definition.environment, reference.address.host) if reference.certain else None
         if target is not None and target.active and target.name != definition.name:
             found.setdefault(target.name, reference.location)
     return found
