@@ -175,6 +175,8 @@ def _open(value: Value) -> bool:
 
 
 def _require_image(name: str, service: Mapping, location: Location, faults: Faults) -> None:
+    if service.get("image"):
+        return
     built = any(isinstance(service.get(key), Mapping) for key in ("build", "provider"))
     if not built and not any(service.get(key) or _open(service.get(key)) for key in ("image", "build")):
         message = f"service `{name}` has neither `image` nor `build`"
@@ -537,9 +539,10 @@ def _lines(service: Mapping, environment: Mapping, faults: Faults) -> dict[str, 
         if depth >= _DEEPEST_LINE:
             continue
         if isinstance(value, Mapping):
+            positions = value.lines
             for key, item in value.items():
                 inner = f"{path}.{key}"
-                lines[inner] = at(value.lines[key])
+                lines[inner] = at(positions[key])
                 if isinstance(item, _CONTAINERS):
                     todo.append((inner, item, depth + 1))
         elif isinstance(value, Sequence) and path not in _WHOLE:

@@ -114,4 +114,4 @@ def _texts(value: Value) -> tuple[str, ...]:
 
 
 def _capabilities(value: Value) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(item.upper().removeprefix("CAP_") for item in _texts(value)))
+    return tuple(dict.fromkeys(item.upper().removeprefix("CAP_") for item in _texts(value))) if value else ()

@@ -25,6 +25,7 @@ _KEY_VALUE = re.compile(
 )
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 _PAIR = re.compile(r"(?:\d{1,5}@)?([A-Za-z_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?):(\d{2,5})")
+_FLAG = re.compile(r"-{0,2}[A-Za-z][\w.-]*")
 _LETTER = re.compile(r"[A-Za-z]")
 _IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _VERSION = re.compile(r"v?\d+(?:\.\d+)*(?:[.-](?:rc|alpha|beta|dev)?\.?\d*)?", re.IGNORECASE)
@@ -171,7 +172,7 @@ def in_command(words: list[str], services: Collection[str]) -> tuple[Address, ..
     flag = ""
     for word in words[:1_000]:
         name, separator, value = word.partition("=")
-        if separator and re.fullmatch(r"-{0,2}[A-Za-z][\w.-]*", name):
+        if separator and _FLAG.fullmatch(name):
             flag = ""
             found.update(dict.fromkeys(addresses(name, value, services, flag=True)))
             continue

@@ -110,11 +110,16 @@ def known_default(value: str) -> str | None:
     return f"{word[:3] if match['blank'] else match[match.lastgroup or 0]}-..." if match else None
 
 
+@lru_cache(maxsize=8192)
+def _is_pair(name: str) -> bool:
+    return re.split(r"[^A-Z0-9]+", name.upper())[-1] in _AUTH
+
+
 def _pair_password(name: str, value: str) -> list[str]:
     """The password of a variable that holds a user and a password in one, such as `NEO4J_AUTH`."""
     if ":" not in value and "/" not in value:
         return []
-    if re.split(r"[^A-Z0-9]+", name.upper())[-1] not in _AUTH:
+    if not _is_pair(name):
         return []
     match = _PAIR.fullmatch(value)
     return [match["password"]] if match else []
@@ -148,7 +153,8 @@ def classify(name: str, value: str | None, *, is_address: bool, from_file: bool 
     secret = looks_secret(name)
     passwords = address_passwords(own) or _pair_password(name, own)
     candidates = ([own, value] if secret and not is_address else []) + passwords
-    candidates += address_passwords(value) or _pair_password(name, value)
+    if value != own:
+        candidates += address_passwords(value) or _pair_password(name, value)
     default = next((word for candidate in candidates if candidate and (word := known_default(candidate))), None)
     if default is not None:
         return "default-secret", default

@@ -41,7 +41,7 @@ def _parts(value: Value) -> list[str]:
     if isinstance(value, str):
         return words(written(value)[:_LONGEST])[:_MOST]
     items = [written(item)[:_LONGEST] for item in value if isinstance(item, str)] if isinstance(value, Sequence) else []
-    return [part for item in items for part in (item.split() if any(map(str.isspace, item)) else [item])][:_MOST]
+    return [part for item in items for part in (item.split() if item else [item])][:_MOST]
 
 
 def _pairs(parts: list[str]) -> Iterator[tuple[str, str]]:

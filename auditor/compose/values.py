@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from math import isfinite
 
 from auditor.yamlfile import Value
@@ -22,8 +23,11 @@ _DIGITS = tuple("0123456789")
 
 def duration(value: Value) -> float | None:
     """Seconds of `1m30s`, or None where it is no duration. Compose takes no bare number."""
-    if not isinstance(value, str) or len(value) > _LONGEST:
-        return None
+    return _duration(str(value)) if isinstance(value, str) and len(value) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)  # of a thousand services most say the same
+def _duration(value: str) -> float | None:
     text = value.strip()
     if text in ("0", "+0", "-0"):
         return 0.0
@@ -43,8 +47,11 @@ def size(value: Value) -> int | None:
         return None
     if isinstance(value, int | float):
         return int(value) if abs(value) < 2**63 else None
-    if not isinstance(value, str) or len(value) > _LONGEST:
-        return None
+    return _size(str(value)) if isinstance(value, str) and len(value) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)
+def _size(value: str) -> int | None:
     if value.strip() == "-1":
         return -1
     match = _SIZE.fullmatch(value.strip())
@@ -59,7 +66,12 @@ def number(value: Value) -> float | None:
         return None
     if isinstance(value, int | float):
         return float(value) if abs(value) < 1e18 else None
-    if not isinstance(value, str) or len(value) > _LONGEST or not _NUMBER.fullmatch(value.strip()):
+    return _number(str(value)) if isinstance(value, str) and len(value) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)
+def _number(value: str) -> float | None:
+    if not _NUMBER.fullmatch(value.strip()):
         return None
     result = float(value)
     return result if abs(result) < 1e18 else None
