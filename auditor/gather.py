@@ -28,6 +28,7 @@ from auditor.model import (
     Implementation,
     Lifecycle,
     Location,
+    LogShipper,
     Project,
     PrometheusConfig,
     SourceState,
@@ -50,6 +51,7 @@ class FileFacts:
     prometheus: list[PrometheusConfig] = field(default_factory=list)
     alertmanager_configs: list[AlertmanagerConfig] = field(default_factory=list)
     grafanas: list[Grafana] = field(default_factory=list)
+    log_shippers: list[LogShipper] = field(default_factory=list)
     documents: list[Document] = field(default_factory=list)
     implementations: list[Implementation] = field(default_factory=list)
     component_configs: list[ComponentConfig] = field(default_factory=list)
@@ -98,6 +100,7 @@ def gather_files(request: Request) -> FileFacts:
         _prometheus(request, spec, project, facts)
         _alertmanager(request, spec, project, facts)
         _grafana(request, spec, project, facts)
+        _logs(request, spec, project, facts)
     facts.projects[:] = with_told(
         facts.projects, request.tree, request.components, request.catalogue, request.directory
     )
@@ -227,6 +230,20 @@ def _grafana(request: Request, spec: EnvironmentSpec, project: Project, facts: F
     facts.grafanas.append(found)
     said = f"{counted(len(found.dashboards), 'dashboard')}, {counted(len(found.datasources or ()), 'datasource')}"
     facts.sources.append(SourceState("grafana", "ok", said, spec.name))
+
+
+_SHIPPER_KEYS = ("otel-collector",)  # takes logs as well, if it is told to
+
+
+def _logs(request: Request, spec: EnvironmentSpec, project: Project, facts: FileFacts) -> None:
+    """The configurations of the composed log shippers; without one there is nothing to ask."""
+    for definition in project.definitions:
+        known = knowledge.by_image(request.components, definition.image) if definition.image else None
+        if known is None or (known.kind != "log_shipper" and known.key not in _SHIPPER_KEYS):
+            continue
+        from auditor.sources.logs import read_shipper
+
+        facts.log_shippers.append(read_shipper(request.tree, definition, known.key, spec.name))
 
 
 def _globbed(request: Request, patterns: Iterable[str]) -> list[str]:

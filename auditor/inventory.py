@@ -37,6 +37,8 @@ from auditor.model import (
     LiveTarget,
     LoadedRule,
     Location,
+    LogShipper,
+    LogStore,
     Moment,
     Peak,
     ProbeResult,
@@ -117,6 +119,8 @@ class Snapshot:
     prometheus: tuple[PrometheusConfig, ...] = ()
     alertmanager_configs: tuple[AlertmanagerConfig, ...] = ()
     grafanas: tuple[Grafana, ...] = ()
+    log_shippers: tuple[LogShipper, ...] = ()
+    log_stores: tuple[LogStore, ...] = ()
     documents: tuple[Document, ...] = ()
     implementations: tuple[Implementation, ...] = ()
     component_configs: tuple[ComponentConfig, ...] = ()
@@ -695,8 +699,9 @@ class Snapshot:
         of_projects = (fault for project in projects for fault in (*project.faults, *project.remarks))
         of_prometheus = (f for p in self.prometheus if p.environment in self.environments for f in p.faults)
         of_alertmanager = (f for a in self.alertmanager_configs if a.environment in self.environments for f in a.faults)
+        of_shippers = (f for s in self.log_shippers if s.environment in self.environments for f in s.faults)
         of_grafana = (f for g in self.grafanas if g.environment in self.environments for f in g.faults)
-        return (*of_projects, *of_prometheus, *of_alertmanager, *of_grafana, *self.faults)
+        return (*of_projects, *of_prometheus, *of_alertmanager, *of_grafana, *of_shippers, *self.faults)
 
 
 _Target = TypeVar("_Target", ScrapeTarget, LiveTarget)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from auditor import alerting, charting, health, listening, past, usage
+from auditor import alerting, charting, health, listening, past, shipping, usage
 from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.model import (
@@ -47,9 +47,6 @@ _WITHOUT: Mapping[Lifecycle, tuple[frozenset[str], str]] = {
 }
 _FOLLOWS_HOST = ("composed", "running", "healthy", "logged", "alerted", "routed")
 _AFTER_RUNNING = RUNGS[RUNGS.index("running") :]
-SHIPPING_DRIVERS = frozenset(
-    {"loki", "grafana/loki-docker-driver", "fluentd", "gelf", "syslog", "splunk", "awslogs", "gcplogs"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,20 +423,33 @@ def hosts_of(service: Service) -> set[str]:
 
 
 def _logged(service: Service, snapshot: Snapshot) -> Step:
+    """What the running log store has decides where it was asked and names services; else what files say."""
     if missing := unknown(snapshot, "compose", service.environment):
         return missing
-    definition = service.definition
-    if definition is None:
-        return Step(DISPROVED, "it is not composed, so nothing ships its logs")
-    place = definition.place("logging.driver", "logging")
-    if definition.logging_driver in SHIPPING_DRIVERS:
-        return Step(PROVED, None, _seen("compose", f"logging driver `{definition.logging_driver}`", place))
-    if definition.logging_driver == "none":
-        return Step(DISPROVED, "its logging driver is `none`", _seen("compose", "logging driver `none`", place))
-    shipper = next(iter(snapshot.of_kind(service.environment, "log_shipper")), None)
-    if shipper is None:
-        return Step(DISPROVED, "no log shipper is composed and its logging driver ships nothing")
-    return Step(PROVED, None, _seen("compose", f"`{shipper.name}` ships the containers' logs", shipper.location))
+    live = unknown(snapshot, "loki", service.environment)
+    if live and live.reason != NOT_ASKED:
+        return live
+    written = _shipped(shipping.shipment(service, snapshot))
+    store = shipping.store_of(service.environment, snapshot)
+    if live or store is None:
+        return written
+    lines = shipping.lines_of(service, store, snapshot)
+    last = max((line for line in lines if line.last), key=lambda line: line.last or snapshot.taken_at, default=None)
+    if last and last.last:
+        said = f'Loki has a line of `{last.label}="{last.value}"` of {last.last:%Y-%m-%d %H:%M} UTC'
+        return Step(PROVED, None, _seen("loki", said))
+    if lines:
+        return Step(DISPROVED, "Loki has had no line of it for a day")
+    if written.state is PROVED and store.complete and shipping.names_anybody(store, snapshot):
+        return Step(DISPROVED, "no label of Loki names it", written.evidence)
+    return written
+
+
+def _shipped(found: shipping.Shipment) -> Step:
+    if found.shipped is None:
+        return Step(UNKNOWN, found.text)
+    evidence = _seen("compose", found.text, found.location) if found.location else ()
+    return Step(PROVED, None, evidence) if found.shipped else Step(DISPROVED, found.text, evidence)
 
 
 def _alerted(service: Service, snapshot: Snapshot) -> Step:
@@ -520,8 +530,8 @@ def _queries(chart: charting.Chart) -> str:
 def _uncharted(service: Service, snapshot: Snapshot) -> Step:
     """Why no panel is known to show it: there is none, or not everything could be seen."""
     grafana, config = snapshot.grafana_of(service.environment), snapshot.prometheus_of(service.environment)
-    if grafana and grafana.elsewhere:
-        return Step(UNKNOWN, f"dashboards may stand in `{grafana.elsewhere[0]}`, outside the project")
+    if grafana and grafana.unseen:
+        return Step(UNKNOWN, grafana.unseen[0])
     seen = snapshot.source("prometheus-api", service.environment).state == "ok"
     hidden = sorted({kind for job in config.jobs for kind in job.discovery}) if config and not seen else []
     if hidden and not targets_of(service, snapshot):

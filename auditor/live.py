@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from auditor.digest import Digester
-from auditor.errors import AuditorError
+from auditor.errors import AuditorError, EvidenceError
 from auditor.model import (
     Alert,
     AlertmanagerConfig,
@@ -23,6 +24,7 @@ from auditor.model import (
     Listener,
     LiveTarget,
     LoadedRule,
+    LogStore,
     ProbeResult,
     Selected,
     Silence,
@@ -90,6 +92,7 @@ class LiveFacts:
     silences: list[Silence] = field(default_factory=list)
     alertmanager_configs: list[AlertmanagerConfig] = field(default_factory=list)
     grafanas: list[Grafana] = field(default_factory=list)
+    log_stores: list[LogStore] = field(default_factory=list)
     usages: list[Usage] = field(default_factory=list)
     hosts: list[Host] = field(default_factory=list)
     images: list[EngineImage] = field(default_factory=list)
@@ -109,6 +112,7 @@ class LiveFacts:
             Silence: self.silences,
             AlertmanagerConfig: self.alertmanager_configs,
             Grafana: self.grafanas,
+            LogStore: self.log_stores,
             Usage: self.usages,
             Host: self.hosts,
             EngineImage: self.images,
@@ -148,6 +152,11 @@ def asks(
             wanted.append(Ask("prometheus-api", spec.name, f"prometheus {url}", _prometheus(url)))
         if url := alertmanager or spec.alertmanager_url:
             wanted.append(Ask("alertmanager", spec.name, f"alertmanager {url}", _alertmanager(url)))
+        if spec.grafana_url:
+            key = f"grafana {spec.grafana_url} {spec.grafana_token_env}"
+            wanted.append(Ask("grafana-api", spec.name, key, _grafana(spec.grafana_url, spec.grafana_token_env)))
+        if spec.loki_url:
+            wanted.append(Ask("loki", spec.name, f"loki {spec.loki_url}", _loki(spec.loki_url)))
     return wanted
 
 
@@ -186,6 +195,31 @@ def _alertmanager(url: str) -> Callable[[str], Sequence[object]]:
     return read
 
 
+def _grafana(url: str, token_env: str | None) -> Callable[[str], Found]:
+    def read(environment: str) -> Found:
+        from auditor.sources.grafana_api import read_grafana
+
+        token = os.environ.get(token_env, "").strip() if token_env else None
+        if token_env and not token:
+            help = "set it to the token of a service account that may view dashboards"
+            raise EvidenceError(
+                f"Grafana cannot be read: the variable `{token_env}` with its token is not set", help=help
+            )
+        found = read_grafana(url, environment, token)
+        return Found([found.grafana], found.limits)
+
+    return read
+
+
+def _loki(url: str) -> Callable[[str], Sequence[object]]:
+    def read(environment: str) -> Sequence[object]:
+        from auditor.sources.loki_api import read_loki
+
+        return read_loki(url, environment)
+
+    return read
+
+
 def gather_live(wanted: Sequence[Ask], unasked: Sequence[EnvironmentSpec]) -> LiveFacts:
     """Reads each source once, in threads. One that is not back at the deadline has failed; its thread is left."""
     facts = LiveFacts()
@@ -204,15 +238,7 @@ def gather_live(wanted: Sequence[Ask], unasked: Sequence[EnvironmentSpec]) -> Li
         facts.sources += [
             SourceState(n, "not_asked", environment=spec.name) for n in NAMES if (n, spec.name) not in asked
         ]
-        facts.sources += not_built(spec)
     return facts
-
-
-def not_built(spec: EnvironmentSpec) -> list[SourceState]:
-    """What the catalogue names and this version cannot read: said, so that nobody takes it for read."""
-    named = {"grafana": spec.grafana_url, "loki": spec.loki_url}
-    detail = "its address is not read by this version"
-    return [SourceState(name, "not_asked", detail, spec.name) for name, url in named.items() if url]
 
 
 def _timed(ask: Ask) -> tuple[Found, float]:
@@ -256,6 +282,10 @@ _COUNTED: Mapping[str, type] = {"docker": Container, "prometheus-api": LiveTarge
 
 def _counted(name: str, found: Sequence[object]) -> str:
     kind = name.partition(":")[0]
+    if kind == "grafana-api":
+        return f"{sum(len(one.dashboards) for one in found if isinstance(one, Grafana))} dashboards"
+    if kind == "loki":
+        return f"{sum(len(one.lines) for one in found if isinstance(one, LogStore))} values of labels"
     counted = _COUNTED.get(kind, object)
     number = sum(isinstance(fact, counted) for fact in found)
     text = f"{number} {_NOUNS[kind]}"

@@ -430,6 +430,7 @@ class Definition:
     cpu_limit: float | None = None
     pids_limit: int | None = None
     logging_driver: str | None = None
+    labels: Mapping[str, str | None] = field(default_factory=dict)  # None: a value that is not kept
     external_networks: tuple[str, ...] = ()  # those of `networks` that other projects may be on too
     logging_options: tuple[str, ...] = ()  # their names
     secrets: tuple[str, ...] = ()  # keys of the top-level section, those for the build included
@@ -939,15 +940,85 @@ class Dashboard:
 class Grafana:
     """What a Grafana has, by its files or, where `live`, by its API.
 
-    datasources: None where it is not known which there are. elsewhere: places of dashboards that cannot be followed.
+    datasources: None where it is not known which there are. unseen: why there may be more dashboards.
     """
 
     environment: str
     live: bool = False
     datasources: tuple[Datasource, ...] | None = None
     dashboards: tuple[Dashboard, ...] = ()
-    elsewhere: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelling:
+    """One rule of relabelling as written, defaults filled in; the action `?` stands for one that cannot be judged."""
+
+    action: str
+    sources: tuple[str, ...] = ()
+    separator: str = ";"
+    regex: str = "(.*)"
+    target: str = ""
+    replacement: str = "$1"
+
+
+@dataclass(frozen=True, slots=True)
+class LogOutput:
+    """Where a log shipper sends lines. address: None where its kind has none, or a variable decides it."""
+
+    kind: str
+    address: Address | None
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class LogInput:
+    """One way in which lines come into a log shipper, and where they go from there.
+
+    kind: engine (it asks the engine for containers' logs), files, journal, receive (others send), unknown. rules: which
+    containers it takes, by the labels of Docker's discovery. unclear: why not all that it takes may get through.
+    """
+
+    kind: str
+    location: Location
+    paths: tuple[str, ...] = ()
+    rules: tuple[Relabelling, ...] = ()
+    outputs: tuple[LogOutput, ...] = ()
+    unclear: str | None = None
+    sends: bool = False  # it sends on, though its configuration does not say where to
+
+
+@dataclass(frozen=True, slots=True)
+class LogShipper:
+    """A composed log shipper and what its configuration says. `service`: the Compose service; unread: why nothing."""
+
+    environment: str
+    service: str
+    component: str
+    location: Location
+    inputs: tuple[LogInput, ...] = ()
+    traces: tuple[LogInput, ...] = ()  # the same of spans
+    unread: str | None = None
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """The newest line that a log store has under a label, of the last day; last: None where it has none."""
+
+    label: str
+    value: str
+    last: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogStore:
+    """What a running log store told of the labels that name services. complete: it was asked about all of them."""
+
+    environment: str
+    lines: tuple[LogLine, ...] = ()
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

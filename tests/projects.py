@@ -7,6 +7,7 @@ A project is a mapping of
     prometheus    a mapping, or the text of `prometheus.yml`
     alertmanager  a mapping, or the text of `alertmanager.yml`
     dashboards    path -> the JSON model of a dashboard as a mapping, or its text; named by the catalogue
+    lines         of a running Loki: label, value, minutes_ago (none: no line of the last day)
     documents     path -> text, claimed by the catalogue
     code, files   path -> text (or a mapping) of anything else
     containers    fields of containers; `state: running` and the environment's own project where not said; `made` is
@@ -53,6 +54,8 @@ from auditor.model import (
     LiveTarget,
     LoadedRule,
     Location,
+    LogLine,
+    LogStore,
     Matcher,
     Moment,
     Peak,
@@ -79,12 +82,13 @@ PLANES = frozenset(
     {
         "catalogue", "compose", "prometheus", "alertmanager", "documents", "code", "files", "containers", "listeners",
         "probes", "past", "sources", "environments", "images", "usages", "hosts", "peaks", "targets", "loaded", "found",
-        "silences", "swarm_services", "dashboards",
+        "silences", "swarm_services", "dashboards", "lines",
     }
 )  # fmt: skip
 _COMPOSE_NAMES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
 _FILES = {"compose": "docker-compose.yml", "prometheus": "prometheus.yml", "alertmanager": "alertmanager.yml"}
 _LIVE = {
+    "lines": "loki",
     "containers": "docker",
     "listeners": "processes",
     "probes": "probes",
@@ -125,6 +129,7 @@ def snapshot_of(planes: Planes, taken_at: datetime = NOON) -> Snapshot:
         prometheus=tuple(facts.prometheus),
         alertmanager_configs=tuple(facts.alertmanager_configs),
         grafanas=tuple(facts.grafanas),
+        log_shippers=tuple(facts.log_shippers),
         documents=tuple(facts.documents),
         implementations=tuple(facts.implementations),
         component_configs=tuple(facts.component_configs),
@@ -241,6 +246,7 @@ def _alive(snapshot: Snapshot, planes: Planes) -> Snapshot:
         ),
         swarm_services=tuple(_swarm(snapshot, environment, x) for x in _of(planes, "swarm_services")),
         hosts=tuple(Host(**{"environment": environment, "source": "docker"} | x) for x in _of(planes, "hosts")),
+        log_stores=_store(snapshot, planes),
         live_targets=tuple(_target(environment, x) for x in _of(planes, "targets")),
         past=tuple(
             Moment(snapshot.taken_at - timedelta(minutes=x.pop("minutes_ago")), **_moment(x))
@@ -265,6 +271,17 @@ def _target(environment: str, fields: dict[str, Any]) -> LiveTarget:
     address = Address(fields.pop("host"), fields.pop("port", None), "http")
     labels = tuple(sorted(fields.pop("labels", {}).items()))
     return LiveTarget(environment, fields.pop("job"), address, labels=labels, **fields)
+
+
+def _store(snapshot: Snapshot, planes: Planes) -> tuple[LogStore, ...]:
+    if "lines" not in planes:
+        return ()
+    lines = []
+    for item in _of(planes, "lines"):
+        ago = item.pop("minutes_ago", None)
+        last = snapshot.taken_at - timedelta(minutes=ago) if ago is not None else None
+        lines.append(LogLine(**{"label": "container"} | item, last=last))
+    return (LogStore(snapshot.environments[0], tuple(lines)),)
 
 
 def _peak(snapshot: Snapshot, environment: str, fields: dict[str, Any]) -> Peak:

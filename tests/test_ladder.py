@@ -62,6 +62,24 @@ def running(**fields: Any) -> list[dict[str, Any]]:
     return [{"name": "web-1", "service": "web"} | fields]
 
 
+PROMTAIL = """
+clients: [{url: "http://loki:3100/loki/api/v1/push"}]
+scrape_configs:
+  - job_name: all
+    docker_sd_configs: [{host: "unix:///var/run/docker.sock", filters: [{name: label, values: ["logging=yes"]}]}]
+"""
+
+
+def shipped(configuration: str) -> dict[str, Any]:
+    """`web`, whose label `logging` is `yes`, beside a Promtail and a Loki."""
+    services = {
+        "web": {"image": "nginx:1.27.5", "labels": {"logging": "yes"}},
+        "loki": {"image": "grafana/loki:3.4.2"},
+        "promtail": {"image": "grafana/promtail:3.4.2", "volumes": ["./p.yml:/etc/promtail/config.yml"]},
+    }
+    return {"compose": {"services": services}, "files": {"p.yml": configuration}}
+
+
 def scraping(*targets: str) -> dict[str, Any]:
     return {"scrape_configs": [{"job_name": "all", "static_configs": [{"targets": list(targets)}]}]}
 
@@ -286,9 +304,53 @@ CASES |= {
     "scraped: nobody asked": ("scraped", {"compose": WEB}, "unknown", "not asked"),
     "logged: a shipper": (
         "logged",
-        {"compose": {"services": {**WEB["services"], "logs": {"image": "grafana/alloy:v1.8.3"}}}},
+        {"compose": {"services": {**WEB["services"], "logs": {"image": "gliderlabs/logspout:v3.2.14"}}}},
         "proved",
         None,
+    ),
+    "logged: a shipper whose configuration is not here": (
+        "logged",
+        {"compose": {"services": {**WEB["services"], "logs": {"image": "grafana/alloy:v1.8.3"}}}},
+        "unknown",
+        "the configuration of `logs` is not among the project's files",
+    ),
+    "logged: by what it takes": ("logged", shipped(PROMTAIL), "proved", None),
+    "logged: left out": (
+        "logged",
+        shipped(PROMTAIL.replace("=yes", "=no")),
+        "disproved",
+        "no input of `promtail` takes its logs",
+    ),
+    "logged: to nothing": (
+        "logged",
+        shipped(PROMTAIL.replace("loki:3100", "lokki:3100")),
+        "disproved",
+        "`promtail` takes its logs and sends them to lokki:3100, which nothing in `default` provides",
+    ),
+    "logged: a line": ("logged", {"compose": WEB, "lines": [{"value": "web", "minutes_ago": 5}]}, "proved", None),
+    "logged: no line": (
+        "logged",
+        shipped(PROMTAIL) | {"lines": [{"value": "web"}]},
+        "disproved",
+        "Loki has had no line of it for a day",
+    ),
+    "logged: a label that is missing": (
+        "logged",
+        shipped(PROMTAIL) | {"lines": [{"value": "loki", "minutes_ago": 5}]},
+        "disproved",
+        "no label of Loki names it",
+    ),
+    "logged: labels that name nobody": (
+        "logged",
+        shipped(PROMTAIL) | {"lines": [{"value": "x", "minutes_ago": 5}]},
+        "proved",
+        None,
+    ),
+    "logged: Loki cannot be read": (
+        "logged",
+        shipped(PROMTAIL) | {"sources": {"loki": "stale"}},
+        "unknown",
+        "loki could not be read: made to fail",
     ),
     "logged: a driver that ships": ("logged", {"compose": composed(logging={"driver": "loki"})}, "proved", None),
     "logged: a driver that keeps nothing": (

@@ -20,6 +20,7 @@ from auditor.compose.places import Faults
 from auditor.compose.ports import exposed, ports
 from auditor.compose.purpose import purpose
 from auditor.compose.references import in_command
+from auditor.compose.secrets import looks_secret
 from auditor.compose.told import told
 from auditor.compose.values import boolean, duration, integer, number, size, words
 from auditor.compose.variables import EnvFile, Reader, variables
@@ -120,6 +121,7 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
         cpu_limit=_limit(name, service, "cpus", limits, "cpus", faults),
         pids_limit=_whole(_limit(name, service, "pids_limit", limits, "pids", faults)),
         logging_driver=text(logging.get("driver")),
+        labels=_labels(service),
         external_networks=tuple(network for network in networks if network in context.external_networks),
         provider="provider" in service,
         privileged=asks.privileged,
@@ -141,6 +143,24 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
         secrets=_granted(service, "secrets"),
         configs=_granted(service, "configs"),
     )
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+_OF_LOGS = re.compile(r"log|loki|promtail|alloy|fluent|vector|collect|scrape|monitor|observ", re.IGNORECASE)
+_SWITCHES = frozenset({"true", "false", "yes", "no", "on", "off", "0", "1", "enabled", "disabled"})
+
+
+def _labels(service: Mapping) -> dict[str, str | None]:
+    """The labels of its containers; a value is kept where a log shipper may go by it and it cannot be a secret."""
+    found = keyed(service.get("labels")) or Mapping()
+    return {name: _open_value(name, value) for name, value in found.items()}
+
+
+def _open_value(name: str, value: Value) -> str | None:
+    told = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    if told.lower() in _SWITCHES or told == "":
+        return told
+    return told if _OF_LOGS.search(name) and _PLAIN.fullmatch(told) and not looks_secret(name) else None
 
 
 # --- values in a shape that is known ---------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import httpx
 
@@ -22,15 +22,17 @@ def fetch_json(what: str, url: str, path: str, *, timeout: float = 5.0, limit: i
 
     Called from a thread that runs no event loop. Raises EvidenceError with the cause.
     """
-    return asyncio.run(_fetch(what, url, path, timeout, limit))
+    return asyncio.run(_fetch(what, url, path, timeout, limit, {}))
 
 
-async def _fetch(what: str, url: str, path: str, seconds: float, limit: int) -> object:
+async def _fetch(what: str, url: str, path: str, seconds: float, limit: int, headers: Mapping[str, str]) -> object:
     try:
         scheme, host, port, base = split_url(url)
     except ValueError as error:
         raise EvidenceError(f"the address of {what} cannot be used: {error}") from None
-    call = Call(host, port, scheme, base.partition("?")[0].rstrip("/") + path, limit=limit, timeout=seconds)
+    call = Call(
+        host, port, scheme, base.partition("?")[0].rstrip("/") + path, headers=headers, limit=limit, timeout=seconds
+    )
     shown = f"{what} at `{scheme}://{host}:{port}`"
     try:
         reply = await _within(call)
@@ -46,17 +48,30 @@ async def _fetch(what: str, url: str, path: str, seconds: float, limit: int) -> 
 
 
 def fetch_each(
-    what: str, url: str, paths: Sequence[str], *, timeout: float = 5.0, limit: int = LIMIT, at_once: int = 8
+    what: str,
+    url: str,
+    paths: Sequence[str],
+    *,
+    timeout: float = 5.0,
+    limit: int = LIMIT,
+    at_once: int = 8,
+    headers: Mapping[str, str] | None = None,
 ) -> list[object | EvidenceError]:
     """The documents at `url` + each of `paths`, in their order; one that cannot be read is its error.
 
-    timeout: seconds for all of them together. As `fetch_json` otherwise.
+    timeout: seconds for all of them together. headers: may hold a token; no error shows it. As `fetch_json` otherwise.
     """
-    return asyncio.run(_each(what, url, paths, timeout, limit, at_once))
+    return asyncio.run(_each(what, url, paths, timeout, limit, at_once, headers or {}))
 
 
 async def _each(
-    what: str, url: str, paths: Sequence[str], seconds: float, limit: int, at_once: int
+    what: str,
+    url: str,
+    paths: Sequence[str],
+    seconds: float,
+    limit: int,
+    at_once: int,
+    headers: Mapping[str, str],
 ) -> list[object | EvidenceError]:
     loop = asyncio.get_running_loop()
     until, gate = loop.time() + seconds, asyncio.Semaphore(at_once)
@@ -64,7 +79,7 @@ async def _each(
     async def one(path: str) -> object | EvidenceError:
         async with gate:
             try:
-                return await _fetch(what, url, path, max(0.0, until - loop.time()), limit)
+                return await _fetch(what, url, path, max(0.0, until - loop.time()), limit, headers)
             except EvidenceError as error:
                 return error
 

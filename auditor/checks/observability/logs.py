@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditor import ladder
-from auditor.checks.gaps.causes import missing
+from auditor import ladder, shipping
+from auditor.checks.gaps.causes import missing, stopped
 from auditor.checks.observability.metrics import deployed
 from auditor.inventory import Service, Snapshot
 from auditor.model import (
+    Evidence,
     Lifecycle,
     Location,
+    LogShipper,
     Project,
     Severity,
 )
@@ -87,13 +89,123 @@ def _most_ship_themselves(store: Service, snapshot: Snapshot) -> bool:
     """Whether most other services use a driver that ships, or are told the store's address."""
     hosts = ladder.hosts_of(store)
     others = [s for s in snapshot.services if s.environment == store.environment and s.definition and s != store]
-    shipping = [
+    themselves = [
         s
         for s in others
         if s.definition
         and (
-            s.definition.logging_driver in ladder.SHIPPING_DRIVERS
+            s.definition.logging_driver in shipping.SHIPPING_DRIVERS
             or any(reference.address.host in hosts for reference in s.definition.references)
         )
     ]
-    return bool(shipping) and 2 * len(shipping) > len(others)
+    return bool(themselves) and 2 * len(themselves) > len(others)
+
+
+@check(
+    Project,
+    Severity.WARNING,
+    fix="Let an input of the shipper take its logs, and an output lead to a store that is deployed.",
+    needs=("compose",),
+)
+def logs_not_shipped(project: Project, snapshot: Snapshot) -> Iterator[Problem]:
+    """A log shipper sends to nothing, or leaves out a service whose logs should be kept.
+
+    The lines that would explain the failure stay on a host that may be gone. Of services, those are judged whose policy
+    asks for logs; one that a shipper may take is not found.
+
+    Bad:
+        compose:
+          services:
+            promtail: {image: "grafana/promtail:3.4.2", volumes: ["./promtail.yml:/etc/promtail/config.yml"]}
+        files:
+          promtail.yml:
+            clients: [{url: "http://loki:3100/loki/api/v1/push"}]
+            scrape_configs: [{job_name: all, docker_sd_configs: [{host: "unix:///var/run/docker.sock"}]}]
+    Good:
+        compose:
+          services:
+            loki: {image: "grafana/loki:3.4.2"}
+            promtail: {image: "grafana/promtail:3.4.2", volumes: ["./promtail.yml:/etc/promtail/config.yml"]}
+        files:
+          promtail.yml:
+            clients: [{url: "http://loki:3100/loki/api/v1/push"}]
+            scrape_configs: [{job_name: all, docker_sd_configs: [{host: "unix:///var/run/docker.sock"}]}]
+    """
+    environment = project.environment
+    shippers = shipping.shippers_of(environment, snapshot)
+    for shipper in shippers:
+        yield from _astray(shipper, snapshot)
+    if not shippers:
+        return
+    for service in snapshot.services:
+        if service.environment == environment and _asked_for(service, snapshot):
+            found = shipping.shipment(service, snapshot)
+            if found.shipped is False and not found.broken:
+                yield Problem(
+                    f"the logs of `{service.name}` are not shipped: {found.text}",
+                    tuple(dict.fromkeys((*_composed_at(service), *((found.location,) if found.location else ())))),
+                    service=service.name,
+                )
+
+
+def _astray(shipper: LogShipper, snapshot: Snapshot) -> Iterator[Problem]:
+    """The outputs of a shipper that lead to nothing."""
+    outputs = dict.fromkeys(out for one in shipper.inputs for out in one.outputs)
+    for out in outputs:
+        why = shipping.fault(out, shipper, snapshot)
+        if why is None or out.address is None:
+            continue
+        provided = snapshot.provided(shipper.environment, out.address.host)
+        name = snapshot.missing_name(shipper.environment, out.address.host)
+        yield Problem(
+            f"`{shipper.service}` sends its logs to {why}",
+            (out.location,),
+            service=snapshot.known_as(shipper.environment, shipper.service),
+            key=f"{out.address.host}:{out.address.port}",
+            cause=None if provided else missing(name),
+        )
+
+
+def _asked_for(service: Service, snapshot: Snapshot) -> bool:
+    """Whether the policy asks for the logs of a service that is here."""
+    if not deployed(service, snapshot) or service.host is not None or service.definition is None:
+        return False
+    return ladder.climb(service, snapshot)["logged"].required
+
+
+@check(
+    Service,
+    Severity.WARNING,
+    fix="Find out where its lines get lost: its driver, the shipper's own log, the labels that it sets.",
+    needs=("compose", "loki"),
+)
+def logs_stale(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
+    """The log store has had no line of a service for a day.
+
+    Either it has fallen silent, or its lines get lost. Silent where no label of the store names services.
+
+    Bad:
+        compose:
+          services:
+            loki: {image: "grafana/loki:3.4.2"}
+            web: {image: "nginx:1.27.5"}
+        lines: [{value: loki, minutes_ago: 1}, {value: web}]
+    Good:
+        compose:
+          services:
+            loki: {image: "grafana/loki:3.4.2"}
+            web: {image: "nginx:1.27.5"}
+        lines: [{value: loki, minutes_ago: 1}, {value: web, minutes_ago: 2}]
+    """
+    store = shipping.store_of(service.environment, snapshot)
+    if store is None or not deployed(service, snapshot) or snapshot.runs_once(service) or service.host is not None:
+        return
+    lines = shipping.lines_of(service, store, snapshot)
+    if lines and not any(line.last for line in lines):
+        names = ", ".join(dict.fromkeys(f'`{line.label}="{line.value}"`' for line in lines))
+        yield Problem(
+            f"Loki has had no line of `{service.name}` for a day",
+            _composed_at(service),
+            (Evidence("loki", f"no line of {names}"),),
+            cause=stopped(service.name),
+        )

@@ -44,9 +44,10 @@ def read_grafana(tree: Tree, environment: str, mounted: Mounted | None, named: I
             continue
         if found is not None:
             dashboards.append(found)
-    elsewhere = tuple(told.elsewhere) if named is None else ()
+    elsewhere = told.elsewhere if named is None else ()
+    unseen = tuple(f"dashboards may stand in `{place}`, outside the project" for place in elsewhere)
     known = tuple(told.datasources) if told.datasources else None
-    return Grafana(environment, False, known, _distinct(dashboards), elsewhere, tuple(faults))
+    return Grafana(environment, False, known, _distinct(dashboards), unseen, tuple(faults))
 
 
 def _json_in(tree: Tree, place: str) -> list[str]:
