@@ -47,12 +47,16 @@ def read_grafana(url: str, environment: str, token: str | None, *, timeout: floa
     if failed is not None and not dashboards:
         raise failed
     limits = [f"its datasources: {sources.what}"] if isinstance(sources, EvidenceError) else []
-    unseen = len(uids) - len(dashboards)
-    if unseen or more:
-        limits.append(f"{'more than ' if more else ''}{unseen or DASHBOARD_LIMIT} dashboards could not be read")
+    unread = tuple(_unread(len(uids) - len(dashboards), more=more))
     known = None if isinstance(sources, EvidenceError) else tuple(_datasources(sources, environment))
-    unread = tuple(limit for limit in limits if "dashboards" in limit)
-    return Read(Grafana(environment, True, known, tuple(dashboards), unread), tuple(limits))
+    return Read(Grafana(environment, True, known, tuple(dashboards), unread), (*limits, *unread))
+
+
+def _unread(number: int, *, more: bool) -> Iterator[str]:
+    if number:
+        yield f"{number} of its dashboards could not be read"
+    if more:
+        yield f"no more than {DASHBOARD_LIMIT} of its dashboards are read"
 
 
 def _headers(token: str | None) -> Mapping[str, str]:
