@@ -60,7 +60,8 @@ PURE_LAYERS = 4
 # Parsers beside the sources: they get their text from a Tree, and must stay as pure.
 PURE_PARSERS = (
     "gather", "draft", "sources.alertmanager_config", "sources.code", "sources.components",
-    "sources.docker.setup", "sources.documents", "sources.grafana", "sources.logs", "sources.prometheus", "sources.told",
+    "sources.docker.setup", "sources.documents", "sources.grafana", "sources.logs",
+    "sources.prometheus", "sources.told",
 )  # fmt: skip
 # What the pure modules take from outside: parsers and patterns that themselves only compute.
 PURE_LIBRARIES = {
