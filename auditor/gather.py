@@ -350,15 +350,19 @@ def _exists(request: Request, path: str) -> bool:
 
 
 def _expand(request: Request, patterns: Iterable[str]) -> list[str]:
-    """The files that patterns name, and the Markdown below directories; a plain path that is missing stays, so that
+    """The files that patterns name, and the documents below directories; a plain path that is missing stays, so that
     reading it says so."""
     paths: dict[str, None] = {}
     for pattern in patterns:
         path = posixpath.normpath(posixpath.join(request.directory, pattern))
         wild = any(sign in path for sign in "*?[")
-        found = request.tree.glob(path) if wild else request.tree.glob(posixpath.join(path, "**/*.md")) or [path]
+        found = request.tree.glob(path) if wild else _documents_below(request, path) or [path]
         paths.update(dict.fromkeys(found))
     return list(paths)
+
+
+def _documents_below(request: Request, directory: str) -> list[str]:
+    return [path for ending in ("md", "rst") for path in request.tree.glob(posixpath.join(directory, f"**/*.{ending}"))]
 
 
 def _each(items: Iterable[object], read: Callable[..., None]) -> list[str]:

@@ -191,6 +191,12 @@ STUB = "def send(): pass\n"
         ("public void Send() => throw new NotImplementedException();", [1]),
         ("// throw new Error('Not implemented')\nsend();", []),
         ("if (kind !== 'sms') log('fax is not implemented');", []),
+        ("export async function sendSms(to: string): Promise<void> {\n  // TODO\n}", [1]),
+        ("export function notify(x) { return null; }", [1]),
+        ("export function notify(x) { return post(x); }", []),
+        ("export function reset() {}", []),
+        ("class MockSender {}\nfunction sendSms() {}", []),
+        ('func Send() { panic("TODO: later") }', [1]),
         ("export abstract class Sender {\n  send() { throw new Error('Not implemented'); }\n}", []),
     ],
 )
@@ -281,3 +287,17 @@ def test_what_is_no_python_is_said_and_in_a_directory_passed_over(code: str) -> 
 def test_odd_bytes(code: bytes) -> None:
     tree = MemoryTree({"app/web.py": code, "app/good.py": STUB})
     assert parse_implementation(tree, entry(implementation="app"), "").exists
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "lines"),
+    [
+        ("app/web.go", "func (s *Sms) Send(to string) error {\n\t// later\n\treturn nil\n}", [1]),
+        ("app/web.go", "func (s *Sms) Send(to string) error {\n\treturn s.post(to)\n}", []),
+        ("app/Web.java", "class Sms {\n  public boolean send(String to) {\n    return true;\n  }\n}", [2]),
+        ("app/noop.js", "function sendSms() {}", []),
+    ],
+)
+def test_empty_functions_of_other_languages(path: str, code: str, lines: list[int]) -> None:
+    found = parse_implementation(MemoryTree({path: code}), entry(implementation=path), "")
+    assert [stub.location.line for stub in found.placeholders] == lines

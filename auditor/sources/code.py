@@ -60,8 +60,7 @@ def parse_implementation(tree: Tree, entry: Entry, directory: str) -> Implementa
     places = [place for source in sources for place in source.functions(bases)]
     concerned = [place for place in places if place.concerns(words)] or places
     stubs = [stub for place in concerned if (stub := place.placeholder()) is not None]
-    if len(sources) == 1:
-        stubs += sources[0].foreign_stubs()
+    stubs += [stub for source in sources for stub in source.foreign_stubs()]
     references = _unique(reference for source in sources for reference in source.references())
     first = concerned[0].location if concerned and len(files) == 1 else Location(path)
     return Implementation(entry.name, path, True, first, tuple(stubs[:MAX_FOUND]), references)
@@ -171,9 +170,21 @@ class _Source:
         """Where a file of another language says that it is not implemented; a base class leaves that to others."""
         if self.module or _BASE_CLASS.search(self.text):
             return
+        yield from self._empty_bodies()
         for number, line in enumerate(self.text.split("\n")[:20_000], 1):
             if _FOREIGN_STUB.search(line[:500]) and not line.lstrip().startswith(_COMMENTS):
                 yield Placeholder("not-implemented", "it says that it is not implemented", Location(self.path, number))
+
+    def _empty_bodies(self) -> Iterator[Placeholder]:
+        """The functions that promise to send something and do nothing; what stands in for the real thing may."""
+        name = self.path.rpartition("/")[2]
+        pattern = _EMPTY.get(name.rpartition(".")[2])
+        if pattern is None or _STANDS_IN_FILE.search(name) or _STANDS_IN_CLASS.search(self.text):
+            return
+        for match in pattern.finditer(self.text):
+            if _promises(match[1]):
+                line = self.text.count("\n", 0, match.start(1)) + 1
+                yield Placeholder("empty", f"`{match[1]}` does nothing", Location(self.path, line))
 
     def references(self) -> Iterator[Reference]:
         """The outside addresses in string literals, or in the lines of other languages."""
@@ -183,9 +194,24 @@ class _Source:
                 yield Reference(address, "code", Location(self.path, line))
 
 
+_SPACE = r"(?:\s|//[^\n]*)*"
+_NOTHING = rf"\{{{_SPACE}(?:return(?:[ ](?:nil|null|true|undefined))?;?{_SPACE})?\}}"
+_SCRIPT = re.compile(
+    rf"\bfunction[ ](\w{{1,60}})[ ]?\([^()\n]{{0,300}}\)(?:[ ]?:[ ]?[\w<>\[\]|. ]{{1,80}}?)?[ ]?{_NOTHING}"
+)
+_EMPTY = {
+    **dict.fromkeys(("ts", "tsx", "js", "mjs", "cjs", "jsx"), _SCRIPT),
+    "go": re.compile(
+        rf"^func[ ](?:\([^()\n]{{0,100}}\)[ ])?(\w{{1,60}})\([^()\n]{{0,300}}\)[^{{}}\n]{{0,80}}{_NOTHING}",
+        re.MULTILINE,
+    ),
+    "java": re.compile(rf"\bpublic[ ][\w<>\[\], ]{{1,80}}[ ](\w{{1,60}})\([^()\n]{{0,300}}\)[ ]?{_NOTHING}"),
+}
+_STANDS_IN_FILE = re.compile(r"(?i)^(?:fake|mock|dummy|null|noop|no-op|console|dry)")
+_STANDS_IN_CLASS = re.compile(r"\b(?:class|type)[ ](?:Fake|Mock|Dummy|Null|Noop|NoOp|Console)")
 _FOREIGN_STUB = re.compile(
     r"""(?ix) (?:\bthrow\s+(?:new\s+)?[\w.:]+|\bpanic!?|\bfatalError|\bTODO|\berrors\.New|\braise\s+["'])
-    \(?\s*["'`]?(?:\w+[\s.:]+){0,4}(?:is\s+)?not\s+(?:yet\s+)?implemented
+    \(?\s*["'`]?(?:\w+[\s.:]+){0,4}(?:(?:is\s+)?not\s+(?:yet\s+)?implemented|TODO\b|unimplemented)
     | \bNotImplementedException\b | \braise\s+NotImplementedError\b | \b(?:unimplemented|todo)!\(""",
 )
 _BASE_CLASS = re.compile(r"\babstract\b|\bclass\s+(?:Base|Abstract)|\binterface\b")

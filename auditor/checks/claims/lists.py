@@ -24,7 +24,7 @@ def claimed_not_composed(document: Document, snapshot: Snapshot) -> Iterator[Pro
     """A document lists a service that the default environment does not compose.
 
     What a service's list promises is taken for granted. An entry that means nothing known is a claim only in a list
-    of which at least half is known.
+    of which at least half is known. Of a diagram only known names count, and only where half of them are composed.
 
     Bad:
         catalogue:
@@ -48,6 +48,8 @@ def claimed_not_composed(document: Document, snapshot: Snapshot) -> Iterator[Pro
     for group in document.lists:
         meant = [(item, snapshot.meant(environment, item)) for item in group.items]
         known = sum(name is not None for _, name in meant)
+        if group.diagram and 2 * sum(_there(name, environment, snapshot) for _, name in meant) < len(meant):
+            continue  # it draws another system
         for item, name in meant:
             if name is None and 2 * known < len(meant):
                 continue
@@ -125,9 +127,11 @@ def missing_from_list(document: Document, snapshot: Snapshot) -> Iterator[Proble
         return
     named = {name for group in document.lists for item in group.items if (name := snapshot.meant(environment, item))}
     wanted = [s for s in snapshot.services if s.environment == environment and _belongs_in_list(s, snapshot)]
-    if all(_of_ports(group) for group in document.lists):
+    if all(_of_ports(group) for group in document.lists if not group.diagram):
         wanted = [service for service in wanted if _reached_by_port(service)]
     listed = [service for service in wanted if service.name in named]
+    if all(group.diagram for group in document.lists):
+        return
     if len(listed) < 2 or 2 * len(listed) < len(wanted):
         return
     place = _longest_list(document)
@@ -162,5 +166,6 @@ def _of_ports(group: ServiceList) -> bool:
 
 
 def _longest_list(document: Document) -> Location | None:
-    group = max(document.lists, key=lambda group: len(group.items), default=None)
+    lists = [group for group in document.lists if not group.diagram]
+    group = max(lists, key=lambda group: len(group.items), default=None)
     return group.location if group else None

@@ -11,11 +11,14 @@ from collections.abc import Collection
 from auditor.model import Document
 from auditor.sources.documents.badges import badges
 from auditor.sources.documents.counts import counts
+from auditor.sources.documents.diagrams import diagrams
 from auditor.sources.documents.lists import lists
 from auditor.sources.documents.lookup import Lookup
 from auditor.sources.documents.markdown import blocks
 from auditor.sources.documents.pointers import pointers
+from auditor.sources.documents.restructured import as_markdown
 from auditor.sources.documents.sections import sections
+from auditor.sources.documents.sums import sums
 
 MAX_CLAIMS = 500
 
@@ -23,15 +26,18 @@ MAX_CLAIMS = 500
 def parse_document(
     text: bytes, path: str, words: Collection[str], lookup: Lookup | None = None, directory: str = ""
 ) -> Document:
-    """The claims of a Markdown document.
+    """The claims of a document: Markdown, or reStructuredText where its name ends so.
 
     words: the normal forms (`auditor.words.normal`) of the names that are known: services, titles, components.
     lookup: where what it points at is looked for. directory: where the catalogue lies.
     """
     whole = text.decode("utf-8", "replace").removeprefix("\ufeff")
+    if path.endswith((".rst", ".rest")):
+        whole = as_markdown(whole)
     found = list(sections(blocks(whole)))
     known = frozenset(words)
-    claims = [*badges(whole, path), *(claim for section in found for claim in counts(section, path))]
-    named = [group for section in found for group in lists(section, known, path)]
+    claims = [*badges(whole, path)]
+    claims += [claim for section in found for claim in (*counts(section, path), *sums(section, path))]
+    named = [group for section in found for group in (*lists(section, known, path), *diagrams(section, known, path))]
     dead = pointers(lookup, whole, path, found, directory) if lookup else ()
     return Document(path, tuple(claims[:MAX_CLAIMS]), tuple(named[:MAX_CLAIMS]), dead)

@@ -40,7 +40,8 @@ _NOT_THERE = phrases(
 _NOT_OURS = phrases(
     "optional | future | disabled | legacy | external | third party | missing | saas | hosted | managed"
 )
-_SIGNS = re.compile("[\N{CROSS MARK}\N{CONSTRUCTION SIGN}\N{HOURGLASS WITH FLOWING SAND}]")
+# The first also as it looks after its encoding was broken.
+_SIGNS = re.compile("[\N{CROSS MARK}\N{CONSTRUCTION SIGN}\N{HOURGLASS WITH FLOWING SAND}]|\u00e2\u009d?\u0152")
 _REMARK = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 _SHORT_REMARK = 2  # words behind a dash or colon that are all that is said of an entry
 
