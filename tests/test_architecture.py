@@ -50,7 +50,7 @@ LAYERS = (
     ("engine",),
     ("sources", "probes", "state", "store", "exporters"),
     ("gather", "live", "draft", "demo_live"),
-    ("scan", "act", "plan", "plugins"),
+    ("scan", "act", "plan", "plugins", "rewriting"),
     ("cli", "web", "__main__"),
 )
 # The registry finds the checks by importing them, inside a function; nothing else may look upwards.

@@ -28,12 +28,17 @@ Examples:
 @options.output("text", "json")
 @click.option("--snapshot", metavar="FILE", help="Judge evidence that `snapshot` saved, instead of looking.")
 @click.option("--write-baseline", metavar="FILE", help="Write all open findings as a baseline for `gate`.")
+@click.option(
+    "--fix", is_flag=True, help="First write the documents' regions between `<!-- auditor:... -->` marks anew."
+)
 @options.talk
-def audit(form: str, target: str | None, write_baseline: str | None, **flags: Any) -> int:
+def audit(form: str, target: str | None, write_baseline: str | None, fix: bool, **flags: Any) -> int:
     """Say for each service how far the evidence goes and where it stops.
 
     Exits 0 whatever it finds, 2 for a wrong option or catalogue, 3 if something that was asked could not be read.
     """
+    if fix:
+        _fix(flags)
     report, _ = _report(flags)
     if write_baseline:
         _write_baseline(report, write_baseline)
@@ -107,6 +112,20 @@ def _report(flags: dict[str, Any]) -> tuple[Report, Settings]:
         return scan.judge(scan.load_snapshot(_read(saved), saved), settings), settings
     with output.progress(quiet=flags["quiet"]) as tell:
         return scan.scan(settings, progress=tell), settings
+
+
+def _fix(flags: dict[str, Any]) -> None:
+    """Rewrites documents between their marks, and says which."""
+    from auditor.errors import UsageError
+
+    if flags.get("snapshot"):
+        raise UsageError("`--fix` has no meaning with `--snapshot`", help="a snapshot holds no documents to write to")
+    from auditor.rewriting import rewrite_documents
+    from exporters.escape import clean
+
+    given = {name: value for name, value in flags.items() if name not in ("quiet", "verbose", "snapshot")}
+    for path in rewrite_documents(options.settings(given)):
+        output.note(f"fixed: {clean(path)}")
 
 
 def _refuse_live(flags: dict[str, Any]) -> None:
