@@ -59,8 +59,15 @@ def found(engine: Engine, folder: Path, file: str) -> Found:
 
 
 def up(engine: Engine, folder: Path, program: Path, file: str) -> None:
+    if program.name == "docker-compose-1":
+        # It does not recreate a container for a change of `pid`, and cannot recreate one on engine 25 or newer.
+        run(engine, folder, program, file, "down", "--timeout", "0")
+    run(engine, folder, program, file, "up", "--detach", "--timeout", "0")
+
+
+def run(engine: Engine, folder: Path, program: Path, file: str, *command: str) -> None:
     done = subprocess.run(
-        [program, "-p", "drifting", "-f", file, "up", "--detach", "--timeout", "0"],
+        [program, "-p", "drifting", "-f", file, *command],
         cwd=folder, env=engine.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
