@@ -61,12 +61,18 @@ class Ask:
 class Engines:
     """The readers of engines, one an address; whoever looks again and again keeps them: they know what changed.
 
-    statistics: seconds between two samples of what containers use; None: as the reader has it.
+    statistics: seconds between two samples of what containers use; None: as the reader has it. apart: a sampler takes
+    them beside the looks.
     """
 
-    def __init__(self, statistics: float | None = None) -> None:
+    def __init__(self, statistics: float | None = None, *, apart: bool = False) -> None:
         self._readers: dict[str, Reader] = {}
         self._statistics = statistics
+        self._apart = apart
+
+    def readers(self) -> tuple[Reader, ...]:
+        """Those that looks have used so far."""
+        return tuple(self._readers.copy().values())
 
     def at(self, address: str, digest: Digester | None = None) -> Reader:
         """The reader of the engine at `address`; what it keeps has digests of one key."""
@@ -75,7 +81,7 @@ class Engines:
         every = STATISTICS if self._statistics is None else self._statistics
         found = self._readers.get(address)
         if found is None or found.digest != digest:
-            found = self._readers[address] = Reader(address, digest=digest, statistics=every)
+            found = self._readers[address] = Reader(address, digest=digest, statistics=every, apart=self._apart)
         return found
 
 

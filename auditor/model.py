@@ -574,6 +574,8 @@ class Usage:
     network_sent: int | None = None
     block_read: int | None = None
     block_written: int | None = None
+    memory_peak: int | None = None  # bytes, the most of all samples since the look before; None: no others were taken
+    cpus_peak: float | None = None  # cores, likewise
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,7 @@ class Observation:
     taken_at: datetime
     basis: str
     memory: int | None = None  # bytes
-    cpus: float | None = None  # cores, the mean since the scan before
+    cpus: float | None = None  # cores, the mean between two samples
 
 
 def observe(report: Report, before: Sequence[Usage] = ()) -> list[Observation]:
@@ -200,7 +200,9 @@ def observe(report: Report, before: Sequence[Usage] = ()) -> list[Observation]:
         pairs = [(container, usages.get((container.environment, container.id))) for container in mine]
         seen = [usage for _, usage in pairs if usage]
         if seen:
-            memory = max((usage.memory for usage in seen if usage.memory is not None), default=None)
+            memory = max(
+                (size for one in seen for size in (one.memory, one.memory_peak) if size is not None), default=None
+            )
             busy = [_cores(usage, earlier.get((usage.environment, usage.container))) for usage in seen]
             cpus = max((number for number in busy if number is not None), default=None)
             found.append(Observation(service.environment, service.name, report.taken_at, _basis(pairs), memory, cpus))
@@ -208,6 +210,8 @@ def observe(report: Report, before: Sequence[Usage] = ()) -> list[Observation]:
 
 
 def _cores(usage: Usage, before: Usage | None) -> float | None:
+    if usage.cpus_peak is not None:
+        return usage.cpus_peak
     if before is None or usage.cpu_seconds is None or before.cpu_seconds is None:
         return None
     seconds = (usage.taken_at - before.taken_at).total_seconds()

@@ -78,7 +78,7 @@ def create_app(settings: Settings, *, scan: Scan | None = None) -> App:
     Raises SettingsError for a database that cannot be meant.
     """
     store, history_error = _history(settings)
-    engines = Engines()
+    engines = Engines(apart=True)
     watch = Watch(
         settings,
         scan or (lambda now: _scan(now, watch, engines)),
@@ -87,10 +87,16 @@ def create_app(settings: Settings, *, scan: Scan | None = None) -> App:
         history_error=history_error,
     )
 
+    from auditor.sources.docker.sampler import Sampler  # only who serves needs it
+
+    sampler = Sampler(engines.readers, watch.scan_soon)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         watch.start()
+        sampler.start()
         yield
+        sampler.stop()
         watch.stop()
 
     app = App(

@@ -45,6 +45,8 @@ def refusal(status: int, path: str, body: bytes) -> Refused:
 
 # What a request may end in. Answers come from outside: ValueError, RecursionError. TimeoutError is an OSError.
 FAILURES = (Garbled, Refused, OSError, ValueError, RecursionError)
+# A strange shape, on top of what a request may end in.
+STRANGE = (AttributeError, LookupError, TypeError)
 
 _ERRNO: Mapping[int, tuple[str, str]] = {
     errno.ENOENT: ("there is no such socket", "is the Docker Engine running, and is its socket's directory mounted?"),

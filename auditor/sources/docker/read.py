@@ -10,18 +10,19 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
 from auditor.digest import Digester
 from auditor.model import Container, EngineImage, Host, Setup, SwarmService, Usage
-from auditor.sources.docker import usage
+from auditor.sources.docker import samples, usage
 from auditor.sources.docker.address import Route, route_of
 from auditor.sources.docker.allowed import IDENTIFIER, READING
 from auditor.sources.docker.events import changed_since, with_kills
-from auditor.sources.docker.failures import FAILURES, Garbled, Refused, cause_of, explain, silent
+from auditor.sources.docker.failures import FAILURES, STRANGE, Garbled, Refused, cause_of, explain, silent
 from auditor.sources.docker.images import parse_images
 from auditor.sources.docker.parse import JSON, parse_container, parse_host, parse_listed
 from auditor.sources.docker.setup import parse_image, parse_setup
@@ -40,8 +41,6 @@ _QUICK_STATISTICS = 45  # the API 1.45, of engine 26
 Fact: TypeAlias = Container | Usage | Host | EngineImage | SwarmService
 _ID = re.compile(IDENTIFIER)
 _IMAGE = re.compile(f"sha256:{IDENTIFIER}")
-# A strange shape, on top of what a request may end in.
-_STRANGE = (AttributeError, LookupError, TypeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +79,9 @@ class Reader:
 
     address: `unix:///...`, `tcp://host:port`, `https://host:port`, `ssh://...`, the name of a Docker context, or `env`
     (DOCKER_HOST, else the current context, as the Docker CLI has it). timeout: seconds a call, total: for everything.
-    statistics: seconds between two samples of what containers use; None: none are taken. surroundings: whether the
-    host and the images are asked for. digest: makes the digests of what may be secret; without it neither containers
-    nor images tell what they were made with.
+    statistics: seconds between two samples of what containers use; None: none are taken. apart: no look takes them, but
+    whoever calls `sample`. surroundings: whether the host and the images are asked for. digest: makes the digests of
+    what may be secret; without it neither containers nor images tell what they were made with.
     """
 
     def __init__(
@@ -93,6 +92,7 @@ class Reader:
         total: float = TOTAL,
         resync: float = RESYNC,
         statistics: float | None = STATISTICS,
+        apart: bool = False,
         surroundings: bool = True,
         digest: Digester | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -103,10 +103,13 @@ class Reader:
         self._total = total
         self._resync = resync
         self._statistics = statistics
+        self._apart = apart
         self._surroundings = surroundings
         self._clock = clock
         self._reading = threading.Lock()
+        self._peaking = threading.Lock()
         self._returned = False  # the last look failed: the engine may be starting
+        self.lost = False  # the last look got no answer that another one soon would not better
         self._forget()
 
     def _forget(self) -> None:
@@ -114,6 +117,8 @@ class Reader:
         self._known: dict[str, _Known] = {}
         self._moment: tuple[float, float] | None = None  # of the last list, by the engine's clock and by ours
         self._usages: dict[str, Usage] = {}
+        self._unsampled: list[str] = []  # why samples are missing
+        self._peaks: dict[str, tuple[int | None, float | None]] = {}  # bytes and cores, since the last look
         self._sampled = float("-inf")
         self._host: Host | None = None
         self._asked_host = float("-inf")
@@ -157,14 +162,82 @@ class Reader:
                 width=_width(route, self._api),
             )
             async with connected(engine), asyncio.timeout(self._total):
-                return await _Look(self, engine, route, environment).take()
+                found = await _Look(self, engine, route, environment).take()
+            self.lost = False
+            return found
         except FAILURES as error:
             self._forget()
             self._returned = True
+            self.lost = not (isinstance(error, Refused) and error.denied)
             raise explain(self.address, error, self._timeout) from None
         except BaseException:
             self._forget()
             raise
+
+    # --- beside the looks ---------------------------------------------------------------------------------------
+
+    @property
+    def patience(self) -> float:
+        """Seconds between two questions whether a lost engine is back: a socket that is not there costs nothing."""
+        return 0.5 if self.address.startswith("unix:") else 5.0
+
+    async def answers(self) -> bool:
+        """Whether the engine answers at all now."""
+        try:
+            async with self._beside() as engine:
+                await engine.send("GET", "/version", versioned=False)
+        except Refused:
+            return True
+        except FAILURES:
+            return False
+        return True
+
+    async def sample(self) -> bool:
+        """Samples what containers use, for the looks that follow. False: the engine cannot be asked."""
+        try:
+            async with self._beside() as engine, asyncio.timeout(self._total):
+                if self._api is None:
+                    await _negotiated(engine)
+                engine.widen(_width(engine.route, engine.api))
+                rows = _checked(document(await engine.send("GET", "/containers/json")))
+                found = await samples.take(engine, [str(row["Id"]) for row in rows], self._usages, "")
+        except Refused as error:
+            return error.denied  # which another look would not better
+        except FAILURES:
+            return False
+        self._cpus = found.cpus or self._cpus
+        self._unsampled = found.unread
+        self._keep(found.usages)
+        return True
+
+    @asynccontextmanager
+    async def _beside(self) -> AsyncIterator[Engine]:
+        """The engine over connections of their own, so that no look waits for them."""
+        deadline = time.monotonic() + self._total - 0.5
+        route = route_of(self.address)
+        async with connected(Engine(route, timeout=self._timeout, deadline=deadline, width=8)) as engine:
+            engine.api = self._api or ""
+            yield engine
+
+    def _keep(self, fresh: Mapping[str, Usage]) -> None:
+        known, before, kept = self._known, self._usages, {}
+        for id, sample in fresh.items():
+            cores = (known[id].cores if id in known else None) or self._cpus
+            kept[id] = usage.with_ratio(sample, before.get(id), cores)
+            with self._peaking:
+                self._peaks[id] = usage.highest(self._peaks.get(id), kept[id], cores)
+        self._usages, self._sampled = kept, self._clock()
+
+    def _peaks_since(self) -> dict[str, tuple[int | None, float | None]]:
+        """The most that each container was seen to use since this was asked last."""
+        with self._peaking:
+            peaks, self._peaks = self._peaks, {}
+        return peaks
+
+
+async def _negotiated(engine: Engine) -> None:
+    with suppress(Refused):  # then each path is used without a version
+        await negotiate(engine)
 
 
 def _width(route: Route, api: str | None) -> int:
@@ -256,7 +329,7 @@ class _Look:
         try:
             # To a second before the last list, since that is how exact its time is, and surely not into the future.
             return await changed_since(self._engine, theirs - 1, theirs + self._now - ours)
-        except (*FAILURES, *_STRANGE) as error:
+        except (*FAILURES, *STRANGE) as error:
             self._limit("/events", error)
             return set()
 
@@ -266,7 +339,7 @@ class _Look:
         fresh = {known.container.id: known for known in found if known is not None}
         try:
             told = await with_kills(self._engine, [known.container for known in fresh.values()])
-        except (*FAILURES, *_STRANGE) as error:
+        except (*FAILURES, *STRANGE) as error:
             self._limit("/events", error)
             told = []
         fresh |= {container.id: replace(fresh[container.id], container=container) for container in told}
@@ -286,7 +359,7 @@ class _Look:
             why = cause_of(error, self._reader._timeout)[0]
         except FAILURES as error:
             why = cause_of(error, self._reader._timeout)[0]
-        except _STRANGE:
+        except STRANGE:
             why = "the answer has an unknown shape"
         return _Known(seen, replace(parse_listed(item, self._environment), unread=why), None, self._now)
 
@@ -297,46 +370,37 @@ class _Look:
         reader, before = self._reader, self._reader._usages
         if reader._statistics is None or not ids:
             return {}
+        if reader._apart:
+            if self._now - reader._sampled > 3 * reader._statistics:
+                return {}  # what sampled them has failed since
+            self._limit_usages(reader._unsampled)
+            return {id: before[id] for id in ids if id in before}
         if reader._returned:  # an engine that has just started may withhold them: how everything is goes first
             reader._returned = False
             return {}
         if self._now - reader._sampled < reader._statistics * 0.9:
             return {id: before[id] for id in ids if id in before}
         reader._sampled = self._now
-        # Where the time is too short for all, each has its turn: the first are those sampled longest ago, or never.
-        order = sorted(ids, key=lambda id: before[id].taken_at.timestamp() if id in before else 0.0)
-        tasks = {id: asyncio.create_task(self._sample(id)) for id in order}
-        _, late = await asyncio.wait(tasks.values(), timeout=reader._timeout + 0.1)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-        found = {id: "no time was left" if task in late else task.result() for id, task in tasks.items()}
-        self._limit_usages([why for why in found.values() if isinstance(why, str)])
-        return {id: sample for id, sample in found.items() if isinstance(sample, Usage)}
-
-    async def _sample(self, id: str) -> Usage | str | None:
-        """What a container uses; a text: why that is not known; None: it does not run any more."""
-        try:
-            stats = await self._engine.get(f"/containers/{id}/stats", "stream=0&one-shot=1")
-            self._reader._cpus = usage.online(stats) or self._reader._cpus
-            return usage.parse_usage(stats, id, self._environment)
-        except Refused as error:
-            return None if error.status in (404, 409) else cause_of(error, self._reader._timeout)[0]
-        except FAILURES as error:
-            return cause_of(error, self._reader._timeout)[0]
-        except _STRANGE:
-            return "the answer has an unknown shape"
+        found = await samples.take(self._engine, ids, before, self._environment)
+        reader._cpus = found.cpus or reader._cpus
+        self._limit_usages(found.unread)
+        return found.usages
 
     def _kept(self, usages: Mapping[str, Usage]) -> dict[str, Usage]:
         """The samples with what their containers are allowed, and the ratio to the samples before."""
         reader, kept = self._reader, {}
+        peaks = reader._peaks_since() if reader._apart else {}
         for id, sample in usages.items():
             before, known = reader._usages.get(id), reader._known.get(id)
-            if sample is not before:
+            if not reader._apart and sample is not before:
                 cores = (known.cores if known else None) or reader._cpus
                 sample = usage.with_ratio(sample, before, cores)
-            kept[id] = replace(sample, memory_limit=known.container.memory_limit if known else None)
-        if reader._statistics is not None:
+            elif known and known.container.started_at and known.container.started_at > sample.taken_at:
+                continue  # of the run before this one
+            memory, cpus = peaks.get(id, (None, None))
+            limit = known.container.memory_limit if known else None
+            kept[id] = replace(sample, memory_limit=limit, memory_peak=memory, cpus_peak=cpus)
+        if reader._statistics is not None and not reader._apart:
             reader._usages = kept
         return kept
 
@@ -356,7 +420,7 @@ class _Look:
             try:
                 reader._host = parse_host(await self._engine.get("/info"), self._environment)
                 reader._asked_host = self._now
-            except (*FAILURES, *_STRANGE) as error:
+            except (*FAILURES, *STRANGE) as error:
                 self._limit("/info", error)
         host = reader._host or Host(self._environment, "docker")
         return [replace(host, version=version or host.version)]
@@ -373,7 +437,7 @@ class _Look:
         try:
             services, tasks = found["/services"], found["/tasks"]
             return None if services is None else parse_services(services, tasks, self._environment)
-        except _STRANGE as error:
+        except STRANGE as error:
             self._limit("/services", error)
             return None
 
@@ -408,7 +472,7 @@ class _Look:
         except Refused as error:
             if error.status != 404:
                 self._limit("/images/sha256:{id}/json", error)
-        except (*FAILURES, *_STRANGE) as error:
+        except (*FAILURES, *STRANGE) as error:
             self._limit("/images/sha256:{id}/json", error)
         return None
 

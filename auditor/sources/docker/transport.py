@@ -63,7 +63,7 @@ class Engine:
         self.timeout = timeout  # seconds a request
         self.api = ""  # what stands before a path, such as `/v1.41`; "": the engine's own choice
         self._deadline = deadline  # monotonic seconds
-        self._route = route
+        self.route = route
         self._may = may
         self._turn = asyncio.Semaphore(width)
         self._idle: list[_Connection] = []
@@ -93,7 +93,7 @@ class Engine:
         async with self._turn:
             left = min(self.timeout if seconds is None else seconds, self._deadline - time.monotonic())
             async with asyncio.timeout(max(left, 0.001)):
-                answer = await self._exchange(_request(method, target, query, self._route), limit)
+                answer = await self._exchange(_request(method, target, query, self.route), limit)
         if answer.status not in (200, 204, 304):
             raise refusal(answer.status, target, answer.body)
         return answer
@@ -122,7 +122,7 @@ class Engine:
 
     async def _open(self) -> _Connection:
         loop = asyncio.get_running_loop()
-        route = self._route
+        route = self.route
         if route.socket is not None:
             _, connection = await loop.create_unix_connection(_Connection, route.socket)
         elif route.command:

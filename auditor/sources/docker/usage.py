@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from auditor.model import Usage
 from auditor.sources.docker.parse import parse_time
 
 JSON = Mapping[str, Any]
+_Number = TypeVar("_Number", int, float)
 
 
 def parse_usage(stats: JSON, container: str, environment: str) -> Usage | None:
@@ -98,6 +99,19 @@ def with_ratio(now: Usage, before: Usage | None, available: float | None) -> Usa
     if seconds <= 0 or used < 0 or available <= 0:
         return now
     return replace(now, cpu_ratio=used / seconds / available)
+
+
+def highest(
+    before: tuple[int | None, float | None] | None, now: Usage, available: float | None
+) -> tuple[int | None, float | None]:
+    """The most memory in bytes and processors in cores: so far, or by this sample."""
+    memory, cpus = before or (None, None)
+    busy = None if now.cpu_ratio is None or available is None else now.cpu_ratio * available
+    return _most(memory, now.memory), _most(cpus, busy)
+
+
+def _most(one: _Number | None, other: _Number | None) -> _Number | None:
+    return max((number for number in (one, other) if number is not None), default=None)
 
 
 def online(stats: JSON) -> int | None:
