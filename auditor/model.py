@@ -554,6 +554,7 @@ class Container:
     memory_usage: int | None = None
     killed: bool | None = None  # a `kill` was seen before its `die`; None: no events were read
     unread: str | None = None  # why the details could not be read, when they could not
+    start_error: str | None = None  # why it could not be started, in the engine's words, cut and cleaned
     setup: Setup | None = None  # what it was made with, the image's own defaults mixed in, as the engine shows it
     source: str = "docker"  # the name of the engine's source; several engines an environment have one each
 

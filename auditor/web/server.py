@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import signal
@@ -16,6 +15,7 @@ import uvicorn
 from auditor.errors import UsageError
 from auditor.settings import Settings
 from auditor.web.app import App, create_app
+from auditor.web.deadline import DeadlineProtocol
 from auditor.web.guard import is_loopback
 
 IDLE_SECONDS = 15  # between two requests of one connection
@@ -54,7 +54,7 @@ def configuration(app: App) -> uvicorn.Config:
     """How uvicorn serves the application."""
     return uvicorn.Config(
         app,
-        http=_protocol(),
+        http=DeadlineProtocol,
         ws="none",
         loop="auto",
         lifespan="on",
@@ -115,12 +115,3 @@ def _announce(listener: socket.socket) -> None:
 
 def _end(_: int, __: FrameType | None) -> NoReturn:
     raise SystemExit(0)
-
-
-def _protocol() -> type[asyncio.Protocol] | str:
-    """uvicorn's fast protocol with a deadline for requests; where httptools is not there, its other one without."""
-    try:
-        from auditor.web.deadline import DeadlineProtocol
-    except ImportError:
-        return "h11"
-    return DeadlineProtocol

@@ -89,6 +89,8 @@ def _never_ran(service: Service) -> Iterator[Problem]:
 
 def _ending(container: Container) -> str:
     """How a container that does not run came to be so, as far as the engine tells."""
+    if container.start_error:
+        return f"container `{container.name}` could not be started: {container.start_error}"
     if container.state not in ("exited", "dead") or container.exit_code is None:
         return f"container `{container.name}` is {container.state}"
     text = f"container `{container.name}` exited {container.exit_code}"

@@ -124,6 +124,8 @@ def _failed(container: Container, *, once: bool) -> bool:
 
 
 def _failure(container: Container) -> str:
+    if container.start_error:
+        return f"container `{container.name}` could not be started: {container.start_error}"
     text = f"container `{container.name}` exited {container.exit_code}"
     signal = _SIGNALS.get(container.exit_code or 0)
     if signal is None:

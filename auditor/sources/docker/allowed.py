@@ -13,7 +13,7 @@ IDENTIFIER = r"[0-9a-f]{64}"
 class Allowed:
     """One request: its path, the section of a socket proxy that opens it, and what it tells.
 
-    lost: what is not known where it is denied; None: without it nothing is.
+    lost: what is not known where it is denied; None: without it no container is.
     """
 
     path: str
@@ -31,12 +31,14 @@ class Allowed:
 
 _SWARM = "the Swarm's services and their tasks"
 _IMAGES = "what images set, and where their tags moved"
+_DETAILS = "of each container its exit code, restarts, limits, and what it was made with"
+_USED = "what containers use, of the host and of their limits"
 
 READING = (
     Allowed("/version", "VERSION", "the engine's version, and which API it speaks", "the engine's version"),
     Allowed("/containers/json", "CONTAINERS", "which containers there are, and how each is"),
-    Allowed("/containers/{id}/json", "CONTAINERS", "what a container was made with; why and when it ended"),
-    Allowed("/containers/{id}/stats", "CONTAINERS", "memory, CPU, processes, network and block traffic"),
+    Allowed("/containers/{id}/json", "CONTAINERS", "what a container was made with; why and when it ended", _DETAILS),
+    Allowed("/containers/{id}/stats", "CONTAINERS", "memory, CPU, processes, network and block traffic", _USED),
     Allowed("/events", "EVENTS", "who ended a container; what changed since the last look", "who ended a container"),
     Allowed("/info", "INFO", "the host's CPUs and memory; whether it leads a Swarm", "the host's CPUs and memory"),
     Allowed("/services", "SERVICES", "on a Swarm's manager: its services, and how many tasks they should have", _SWARM),
@@ -61,7 +63,7 @@ def section_of(path: str) -> str:
 def table(requests: Sequence[Allowed] = READING) -> str:
     """The requests as a Markdown table."""
     rows = [
-        f"| `{one.method} {one.path}` | `{one.section}` | {one.tells} | {one.lost or 'everything'} |"
+        f"| `{one.method} {one.path}` | `{one.section}` | {one.tells} | {one.lost or 'anything of containers'} |"
         for one in requests
     ]
     head = ["| request | section | what it tells | not known without it |", "|---|---|---|---|"]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from auditor.model import Container, Host, Port
+from auditor.sources.docker.start_errors import reason
 from auditor.sources.hostile import printable
 
 _STATUS_HEALTH = re.compile(r"\((healthy|unhealthy|health: starting)\)")
@@ -51,6 +52,7 @@ def parse_container(item: JSON, details: JSON, environment: str) -> Container:
         health=_health(state, status),
         health_output=_failing(state),
         exit_code=state["ExitCode"] if status in ("exited", "dead") else None,
+        start_error=reason(state.get("Error")) if status != "running" else None,
         oom_killed=bool(state.get("OOMKilled")),
         restarts=details.get("RestartCount"),
         started_at=parse_time(state.get("StartedAt")),
