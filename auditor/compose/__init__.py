@@ -19,7 +19,6 @@ from auditor.compose.merge import untag
 from auditor.compose.mounts import resolve_mount
 from auditor.compose.places import Faults, Places
 from auditor.compose.schema import Schema
-from auditor.compose.shape import conform
 from auditor.compose.tracked import secret_files
 from auditor.compose.values import boolean
 from auditor.compose.variables import Reader
@@ -159,7 +158,7 @@ def _load(
         untag(model)
     if not model.keys() & loader.schema.root.properties.keys() - {"version", "name"}:
         faults.add("no `services`", model.line, help="write the services under a top-level `services:`")
-    model = conform(model, loader.schema, faults, loader.unknown)
+    model = loader.held(model)
     project = _project(spec, loader, model, home, name, scope)
     composition = Composition(model, loader, home, name, scope, _profiles(spec, scope), told)
     return replace(project, named=bool(spec.project or told) or project.named), composition
@@ -320,7 +319,7 @@ def _name_in_files(loader: Loader, paths: tuple[str, ...], scope: Scope) -> str 
         for match in _NAME_LINE.finditer(data or b""):
             raw = next(part for part in match.groups() if part is not None).decode("utf-8", "replace")
             try:
-                found = Scope(scope.values, loader.budget).expand(raw) or found
+                found = (Scope(scope.values, loader.budget).expand(raw) if loader.interpolate else raw) or found
             except (TemplateError, ExpansionError):
                 continue
     return found

@@ -21,6 +21,7 @@ from auditor.compose.forms import (
     flag,
     listed,
     nested,
+    nulled,
     pairs,
     plain,
     put,
@@ -86,7 +87,7 @@ def canonical(
         strict=True,
     )
     if composition is None:
-        return Canonical(None, *_judged(project.faults, frozenset(), interpolate=interpolate), None)
+        return Canonical(None, *_judged(project.faults, frozenset(), None if interpolate else frozenset()), None)
     work = Work(
         faults=composition.loader.faults,
         directory=posixpath.normpath(posixpath.join(root, composition.home)),
@@ -99,6 +100,8 @@ def canonical(
         config = Writing(project, composition, work).run()
     else:
         config = uninterpreted(composition.model, composition.name or "", work)
+        if form == "json":
+            nulled(config)
     inactive = frozenset(definition.name for definition in project.definitions if not definition.active)
     if (named := composition.told) and normal_name(named) != named:
         help = "use lower-case letters, digits, `_` and `-`, and begin with a letter or digit"
@@ -107,7 +110,8 @@ def canonical(
     if form == "json":
         _say_unprintable(config, work)
     faults = composition.loader.faults.all()
-    return Canonical(config, *_judged(faults, inactive, interpolate=interpolate), composition.loader.places)
+    judged = None if interpolate else frozenset(composition.loader.misshapen)
+    return Canonical(config, *_judged(faults, inactive, judged), composition.loader.places)
 
 
 def _say_unprintable(config: Mapping, work: Work) -> None:
@@ -135,9 +139,12 @@ _OF_THE_WHOLE = (
 
 
 def _judged(
-    faults: tuple[Fault, ...], inactive: frozenset[str], *, interpolate: bool
+    faults: tuple[Fault, ...], inactive: frozenset[str], misshapen: frozenset[Fault] | None
 ) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
-    """What Compose refuses, and what it only warns of. It drops inactive services before it looks at the whole."""
+    """What Compose refuses, and what it only warns of. It drops inactive services before it looks at the whole.
+
+    `misshapen`: what the schema refuses, where variables are not resolved; only that is sure then, and what is fatal.
+    """
     refused: list[Fault] = []
     spoken: list[Fault] = []
     for fault in faults:
@@ -145,11 +152,18 @@ def _judged(
             spoken.append(fault)
         elif fault.service in inactive and any(part in fault.message for part in _OF_THE_WHOLE):
             continue
-        elif not interpolate and not fault.fatal and not fault.message.startswith("unknown key"):
+        elif misshapen is not None and not fault.fatal and not _sure(fault, misshapen):
             continue  # what a value means is known only when its variables are
         else:
             refused.append(fault)
     return tuple(refused), tuple(spoken)
+
+
+def _sure(fault: Fault, misshapen: frozenset[Fault]) -> bool:
+    """Whether something is wrong whatever variables hold; texts become booleans only with them."""
+    if fault in misshapen:
+        return not fault.message.endswith("wants true or false")
+    return fault.message.startswith("unknown key") or fault.message.endswith("no name of a project")
 
 
 def _optional(fault: Fault) -> bool:

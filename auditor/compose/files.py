@@ -19,7 +19,7 @@ from auditor.compose.shape import conform
 from auditor.compose.tracked import secrets_in
 from auditor.digest import Digester
 from auditor.errors import AuditorError, EvidenceError, TextError
-from auditor.model import Location
+from auditor.model import Fault, Location
 from auditor.tree import NO_SUCH_FILE, Tree, join
 from auditor.yamlfile import Mapping, Sequence, Value, parse_documents
 
@@ -121,6 +121,7 @@ class Loader:
         self.read_files = 0
         self.read_bytes = 0
         self.tagged = False
+        self.misshapen: set[Fault] = set()  # what the schema refuses
         self.half: set[str] = set()  # services that lack what they extend
         self.texts: dict[str, bytes] = {}  # of the Compose files, by path
         self.secrets: dict[str, dict[str, int]] = {}  # env file -> names of the secrets in it, and their lines
@@ -222,7 +223,11 @@ class Loader:
 
     def held(self, model: Mapping) -> Mapping:
         """A model held to the schema: without what that refuses, which is said."""
-        return conform(bare(model) if self.tagged else model, self.schema, self.faults, self.unknown)
+        said = len(self.faults)
+        kept = conform(bare(model) if self.tagged else model, self.schema, self.faults, self.unknown)
+        if len(self.faults) > said:
+            self.misshapen.update(self.faults.since(said))
+        return kept
 
     # --- extends -------------------------------------------------------------------------------------------
 

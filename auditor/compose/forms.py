@@ -95,14 +95,15 @@ def extensions(result: Merged, value: Mapping, *, yaml: bool = True) -> None:
     """The `x-` keys, as they are; in JSON an empty list is null, as Go has it."""
     for key in sorted(key for key in value if key.startswith("x-")):
         made = plain(value[key])
-        put(result, key, made if yaml else _nulled(made), value)
+        put(result, key, made if yaml else nulled(made), value)
 
 
-def _nulled(value: Value) -> Value:
+def nulled(value: Value) -> Value:
+    """A value whose empty lists are null, as Go writes them into JSON."""
     if isinstance(value, Mapping):
-        value.update((key, _nulled(item)) for key, item in value.items())
+        value.update((key, nulled(item)) for key, item in value.items())
     elif isinstance(value, Sequence):
-        value[:] = [_nulled(item) for item in value]
+        value[:] = [nulled(item) for item in value]
         return value or None
     return value
 
@@ -231,13 +232,13 @@ def short_float(number: float) -> Value:
 
 
 def memory(value: Value, work: Work) -> Value:
-    """Bytes, as a text."""
+    """Bytes, as a text; as they are written where variables are."""
+    if work.lenient:
+        return value
     if isinstance(value, float):
         raise FormError("wants a whole number of bytes, or a text")
     found = size(value)
     if found is None:
-        if work.lenient and isinstance(value, str):
-            return value
         raise FormError("is no size: write a number with `b`, `k`, `m` or `g`")
     return str(found) if found else None
 
@@ -293,7 +294,9 @@ def _decimal(count: int, unit: int) -> str:
 
 
 def mode(value: Value, work: Work) -> Value:
-    """File permissions, as an octal text."""
+    """File permissions, as an octal text; as they are written where variables are."""
+    if work.lenient:
+        return value
     if isinstance(value, bool) or value is None:
         raise FormError("is no file mode")
     try:
@@ -304,7 +307,7 @@ def mode(value: Value, work: Work) -> Value:
 
 
 def mode_number(value: Value, work: Work) -> Value:
-    return int(str(mode(value, work)), 8)
+    return value if work.lenient else int(str(mode(value, work)), 8)
 
 
 def command(value: Value, work: Work) -> Value:

@@ -127,7 +127,7 @@ def generic(base: Value, over: Value, where: Where) -> Value:
         return merge_mapping(base, over, {}, where) if isinstance(over, Mapping) else where.conflict(base, over)
     if isinstance(base, Sequence):
         return appended(base, over) if isinstance(over, Sequence) else where.conflict(base, over)
-    return where.conflict(base, over) if isinstance(over, Mapping | Sequence) else over
+    return over  # over a single value, whatever it is: the schema judges that
 
 
 def appended(base: Sequence, over: Sequence) -> Sequence:
@@ -160,11 +160,22 @@ def _as_list(value: Value, where: Where) -> Value:
 
 def by_key(base: Value, over: Value, where: Where) -> Value:
     """`NAME=value` lists and mappings are one."""
-    left, right = keyed(base), keyed(over)
+    left, right = _in_order(base), _in_order(over)
     if left is None or right is None:
         return where.conflict(base, over)
     # A name without a value is one: it takes the environment's, and hides what stood here.
     return merge_mapping(left, right, dict.fromkeys((key for key in right if right[key] is None), replace), where)
+
+
+def _in_order(value: Value) -> Mapping | None:
+    """Pairs as Compose merges them: a mapping becomes a list in the order of its names, a list stays in its own."""
+    pairs = keyed(value)
+    if pairs is not value or pairs is None or isinstance(pairs, Merged):
+        return pairs
+    result = Mapping(line=pairs.line, lines=pairs.lines)
+    for key in sorted(pairs):
+        result[key] = pairs[key]
+    return result
 
 
 def by_name(defaults: Callable[[int], Value]) -> Rule:
@@ -414,9 +425,24 @@ def _resources(base: Value, over: Value, where: Where) -> Value:
     return merge_mapping(base, over, dict.fromkeys(over, _resource), where)
 
 
+def _files(base: Value, over: Value, where: Where) -> Value:
+    """Configs and secrets, of which nothing but the kind of each value is compared."""
+    if not (isinstance(base, Mapping) and isinstance(over, Mapping)):
+        return where.conflict(base, over)
+    return merge_mapping(base, over, dict.fromkeys(over, _file), where)
+
+
 def _resource(base: Value, over: Value, where: Where) -> Value:
+    return _RESOURCE(*_externals(base, over), where)
+
+
+def _file(base: Value, over: Value, where: Where) -> Value:
+    return generic(*_externals(base, over), where)
+
+
+def _externals(base: Value, over: Value) -> tuple[Value, Value]:
     own = base.get("name") if isinstance(base, Mapping) else None  # which the name of an `external:` contradicts
-    return _RESOURCE(_with_external(base), over if own else _with_external(over), where)
+    return _with_external(base), over if own else _with_external(over)
 
 
 def _with_external(value: Value) -> Value:
@@ -433,7 +459,8 @@ def _with_external(value: Value) -> Value:
 
 _MODEL_RULES: dict[str, Rule] = {
     "services": _services,
-    **dict.fromkeys(("networks", "volumes", "configs", "secrets", "models"), _resources),
+    **dict.fromkeys(("networks", "volumes", "models"), _resources),
+    **dict.fromkeys(("configs", "secrets"), _files),
 }
 
 

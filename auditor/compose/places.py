@@ -79,6 +79,10 @@ class Faults:
     def __len__(self) -> int:
         return len(self._faults)
 
+    def since(self, count: int) -> tuple[Fault, ...]:
+        """Those that were said after so many."""
+        return tuple(self._faults.values())[count:]
+
     def near(self, word: str, known: Iterable[str]) -> str | None:
         """The help for a misspelt key, while there are few of them."""
         self._compared += 1

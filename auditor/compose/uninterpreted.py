@@ -6,9 +6,9 @@ from collections.abc import Mapping as AnyMapping
 
 from auditor.compose import attached
 from auditor.compose.forms import Convert, FormError, Work, begun, plain, put
-from auditor.compose.merge import Merged, build_mapping, keyed, named, nothing, started, unwrap
+from auditor.compose.merge import Merged, build_mapping, copied, keyed, named, nothing, started, unwrap
 from auditor.compose.service import implied
-from auditor.compose.values import boolean
+from auditor.compose.values import boolean, scalar_text
 from auditor.yamlfile import Mapping, Sequence, Value
 
 _SECTIONS = ("networks", "volumes", "secrets", "configs")
@@ -71,9 +71,7 @@ def _service(value: Mapping, work: Work) -> Mapping:
         edges = edges if isinstance(edges, Mapping) else begun(value)
         if target not in edges:
             edge = Mapping(line=value.line)
-            edge["condition"], edge["required"] = "service_started", True
-            if restart:
-                edge["restart"] = True
+            edge["condition"], edge["required"], edge["restart"] = "service_started", True, restart
             edges[target] = edge
             edges.lines[target] = value.lines.get(key, value.line)
     if isinstance(edges, Mapping):
@@ -128,8 +126,25 @@ def _build(value: Value, work: Work) -> Value:
         put(result, "context", work.absolute(context), source)
     if not source.get("dockerfile") and not source.get("dockerfile_inline"):
         put(result, "dockerfile", "Dockerfile", source)
+    for key, convert in (("additional_contexts", _contexts), ("secrets", attached.grants)):
+        if (item := unwrap(source.get(key))) is not None:
+            put(result, key, convert(item, work), source)
+    for key in ("provenance", "sbom"):
+        if isinstance(item := unwrap(source.get(key)), bool):
+            put(result, key, scalar_text(item), source)
     if (ssh := source.get("ssh")) is not None:
         put(result, "ssh", keyed(unwrap(ssh)), source)
+    return result
+
+
+def _contexts(value: Value, work: Work) -> Value:
+    contexts = keyed(value)
+    if contexts is None:
+        return value
+    result = begun(contexts)
+    for key, path in contexts.items():
+        local = isinstance(path, str) and "://" not in path and not path.startswith(("service:", "target:", "git@"))
+        put(result, key, work.absolute(str(path)) if local else path, contexts)
     return result
 
 
@@ -163,15 +178,66 @@ def _all_of_them(value: Value, work: Work) -> Value:
     return Sequence([count], line=work.position, lines=[work.position])
 
 
+def _edges(value: Value, _work: Work) -> Value:
+    edges = named(value, started)
+    if edges is None:
+        return value
+    result = begun(edges)
+    for key, item in edges.items():
+        edge = unwrap(item)
+        if isinstance(edge, Mapping) and "required" not in edge:
+            edge = copied(edge)
+            edge["required"] = True
+            edge.lines["required"] = edge.line
+        put(result, key, edge, edges)
+    return result
+
+
+def _once(value: Value, work: Work) -> Value:
+    """A list of texts, each once."""
+    value = _listed(value, work)
+    if not isinstance(value, Sequence):
+        return value
+    found = {scalar_text(unwrap(item)): (item, position) for item, position in zip(value, value.lines, strict=True)}
+    return Sequence([item for item, _ in found.values()], line=value.line, lines=[line for _, line in found.values()])
+
+
+def _merged_pairs(value: Value, _work: Work) -> Value:
+    """Pairs that came of several places are a list of `NAME=value`, as written otherwise."""
+    if not isinstance(value, Merged):
+        return value
+    shown = [key if item is None else f"{key}={scalar_text(unwrap(item))}" for key, item in value.items()]
+    return Sequence(shown, line=value.line, lines=[value.lines[key] for key in value])
+
+
+def _requests(value: Value, work: Work) -> Value:
+    """Devices of which neither a number nor names are told are all of them."""
+    value = _all_of_them(value, work)
+    if not isinstance(value, Sequence):
+        return value
+    made: list[Value] = []
+    for item in value:
+        item = unwrap(item)
+        if isinstance(item, Mapping) and not item.keys() & {"count", "device_ids"}:
+            item = copied(item)
+            item["count"] = "all"
+            item.lines["count"] = item.line
+        made.append(item)
+    return Sequence(made, line=value.line, lines=list(value.lines))
+
+
 _LONG: AnyMapping[str, Convert] = {
     "build": _build,
     "configs": attached.grants,
-    "depends_on": lambda value, _work: named(value, started),
+    "depends_on": _edges,
     "devices": attached.devices,
-    "dns": _listed,
-    "dns_search": _listed,
+    **dict.fromkeys(("annotations", "environment", "labels", "sysctls"), _merged_pairs),
+    **dict.fromkeys(("cap_add", "cap_drop", "dns_opt", "links", "profiles"), _once),
+    "dns": _once,
+    "dns_search": _once,
+    "expose": _once,
     "env_file": _env_files,
-    "gpus": _all_of_them,
+    "gpus": _requests,
     "pull_policy": lambda value, _work: "missing" if value == "if_not_present" else value,
     "label_file": _label_files,
     "models": lambda value, _work: named(value, nothing),

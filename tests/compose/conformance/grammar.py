@@ -69,6 +69,8 @@ class Sentences:
         if _is_odd(text):
             self.odd -= 1
             text = text[1:]
+        if "${" in text and ": " not in text and text[0] not in "'\"{[&*!|>" and symbol != "env_line":
+            text = f"'{text}'"  # braces of a flow mapping would be meant
         return _PLACE.sub(lambda match: self._several(match[1], match[2], tags=tags), text)
 
     def _several(self, symbol: str, many: str, *, tags: bool) -> str:
