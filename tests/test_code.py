@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import time
 
 import pytest
 
@@ -301,3 +302,13 @@ def test_odd_bytes(code: bytes) -> None:
 def test_empty_functions_of_other_languages(path: str, code: str, lines: list[int]) -> None:
     found = parse_implementation(MemoryTree({path: code}), entry(implementation=path), "")
     assert [stub.location.line for stub in found.placeholders] == lines
+
+
+@pytest.mark.parametrize(
+    "code", ["function send() {" + "//" * 50_000, "function send() {" * 20_000, "func Send(" * 20_000]
+)
+def test_odd_code_of_other_languages_is_read_in_time(code: str) -> None:
+    started = time.monotonic()
+    for path in ("app/web.ts", "app/web.go", "app/Web.java"):
+        parse_implementation(MemoryTree({path: code}), entry(implementation=path), "")
+    assert time.monotonic() - started < 10

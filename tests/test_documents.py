@@ -8,8 +8,10 @@ import time
 import pytest
 
 from auditor.sources.documents import parse_document
+from auditor.sources.documents.lookup import Lookup
 from auditor.sources.knowledge import load
 from auditor.words import normal
+from tests.builders import MemoryTree
 
 SERVICES = (
     "web",
@@ -522,3 +524,26 @@ def test_a_whole_readme() -> None:
 def test_badges(badge: str, found: list[tuple[int, bool]]) -> None:
     assert [(number, at_least) for number, at_least, _, _ in counts(f"# X\n\n[![x]({badge})](a)\n")] == found
     assert counts(f"```\n![x]({badge})\n```\n") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "git clone " + "a" * 200_000,
+        "```sh\nmake x\n" + "cd a; " * 30_000 + "\n```\n",
+        "[a](" * 50_000,
+        "```mermaid\ngraph TD\n" + "a[" * 50_000 + "\n```\n",
+        "```\n+--+\n" + "|a" * 50_000 + "\n```\n",
+        "![x](/badge/services-" * 20_000,
+        "x::\n\n  y\n\n" * 2_000,
+        ".. list-table::\n\n   * - a\n" + "     - b\n" * 4_000,
+        "+--+--+\n" * 4_000,
+    ],
+    ids=range(9),
+)
+def test_odd_documents_are_read_in_time(text: str) -> None:
+    lookup = Lookup(MemoryTree({"Makefile": "%" * 300_000, "x/package.json": "[" * 5_000}))
+    started = time.monotonic()
+    for path in ("a.md", "a.rst"):
+        parse_document(text.encode(), path, WORDS, lookup)
+    assert time.monotonic() - started < 10

@@ -194,7 +194,7 @@ class _Source:
                 yield Reference(address, "code", Location(self.path, line))
 
 
-_SPACE = r"(?:\s|//[^\n]*)*"
+_SPACE = r"(?:\s|//[^\n]*\n)*"
 _NOTHING = rf"\{{{_SPACE}(?:return(?:[ ](?:nil|null|true|undefined))?;?{_SPACE})?\}}"
 _SCRIPT = re.compile(
     rf"\bfunction[ ](\w{{1,60}})[ ]?\([^()\n]{{0,300}}\)(?:[ ]?:[ ]?[\w<>\[\]|. ]{{1,80}}?)?[ ]?{_NOTHING}"

@@ -31,7 +31,7 @@ def parse_document(
     words: the normal forms (`auditor.words.normal`) of the names that are known: services, titles, components.
     lookup: where what it points at is looked for. directory: where the catalogue lies.
     """
-    whole = text.decode("utf-8", "replace").removeprefix("\ufeff")
+    whole = text.decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if path.endswith((".rst", ".rest")):
         whole = as_markdown(whole)
     found = list(sections(blocks(whole)))

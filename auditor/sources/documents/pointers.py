@@ -42,8 +42,11 @@ _OUTPUT = words("-o -O --output -out --out -d")
 _CREATES = re.compile(r"(?i)\b(?:create|creating|add|save|write|generate[sd]?|copy|put|rename|download)\b")
 _INLINE_CODE = re.compile(r"`([^`\n]{1,120})`")
 _TARGET = re.compile(r"^([A-Za-z][^:=#\n\t]{0,500}?)[ \t]*::?(?!=)", re.MULTILINE)
-_OPEN_MAKEFILE = re.compile(r"^(?:-?include[ \t]|[^#\n]*%[^\n]*:|[^#\n:=]{0,300}\$\([^\n]*:)", re.MULTILINE)
+_OPEN_MAKEFILE = re.compile(
+    r"^(?:-?include[ \t]|[^#%\n]{0,500}%[^:\n]{0,500}:|[^#\n:=]{0,300}\$\([^:\n]{0,500}:)", re.MULTILINE
+)
 _CLONE = re.compile(r"git clone (?:-\S+ )*\S*?([\w.-]+?)(?:\.git)?/?[ \t]*(?:[ ]([\w.-]+)[ \t]*)?$", re.MULTILINE)
+_CLONING = re.compile(r"git clone [^\n]{1,200}")
 _STANDARD = words("http json unittest email xml test tests")
 COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 
@@ -176,7 +179,8 @@ class _Commands:
 
     def _clone(self) -> str | None:
         """The directory that the first `git clone` of the document makes: the project's own, more often than not."""
-        match = _CLONE.search(self._text)
+        line = _CLONING.search(self._text)
+        match = _CLONE.search(line[0]) if line else None
         return (match[2] or match[1]) if match else None
 
     def _lacks(self, item: Wanted) -> bool:

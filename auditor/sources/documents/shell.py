@@ -25,7 +25,8 @@ _RUNNERS = {
 }  # fmt: skip
 # What an unnamed block has to begin a line with to be taken for a command.
 _PLAIN_COMMAND = re.compile(
-    r"(?:docker[ -]compose|make|npm run|yarn run|pnpm run|python3?|bash|sh|node|cp|git clone|cd)[ ]|\./[\w.]"
+    r"(?:docker[ -]compose|(?:docker|podman|kubectl)[ ](?:exec|run)|ssh|make|npm run|yarn run|pnpm run|python3?|bash|sh"
+    r"|node|cp|git clone|cd)[ ]|\./[\w.]"
 )
 _LONGEST = 1_000
 _MOST = 500  # commands of a block
