@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 import requests
 
-from auditor.model import Port, RungState, SwarmService
+from auditor.model import Host, Port, RungState, SwarmService
 from auditor.sources.docker.read import Reader
 from auditor.sources.docker.swarm import clean, parse_services
 from tests.parts import engine as engines
 from tests.parts.engine import Engine
 from tests.parts.plugin import need, refuse
 from tests.projects import report_of
+from tests.relay import SECTIONS, all_but, relayed
 
 CANARY = "canary-51ab-not-a-real-secret"
 
@@ -172,6 +173,33 @@ def test_services_of_a_real_swarm(manager: Engine) -> None:
     assert found["shop_bad"].errors == ("task: non-zero exit (3)",)
     assert containers >= {("shop", "web"), ("shop", "agent"), (None, "hand")}
     assert CANARY not in repr(found)
+
+
+HIDDEN = {
+    "version": "the engine's version",
+    "info": "the host's CPUs and memory",
+    "services": "the Swarm's services and their tasks",
+    "tasks": "the Swarm's services and their tasks",
+    "images": "what images set, and where their tags moved",
+}
+
+
+@pytest.mark.parametrize("section", sorted({*SECTIONS} - {"containers", "events"}))
+def test_each_section_that_a_proxy_denies_on_a_manager(manager: Engine, tmp_path: Path, section: str) -> None:
+    made = manager.client.services.create("localhost:1/busybox:test", ["sleep", "1000"], name="hand")
+    try:
+        seen_when(Reader(manager.address, statistics=None), lambda all: "hand" in all and all["hand"].running == 1)
+        with relayed(tmp_path / "s", manager.socket, all_but(section)):
+            found = Reader(f"unix://{tmp_path}/s", statistics=None).read("prod")
+    finally:
+        made.remove()
+    lost = [HIDDEN[section]] if section in HIDDEN else []
+    assert [limit.partition(" (")[0] for limit in found.limits] == lost
+    assert all(f"`{section.upper()}`" in limit for limit in found.limits)
+    services = [(s.name, s.desired, s.running) for s in found.facts if isinstance(s, SwarmService)]
+    assert services == ([] if section in ("info", "services") else [("hand", 1, 1)])
+    (host,) = (fact for fact in found.facts if isinstance(fact, Host))
+    assert host.hidden_services is (section == "services")
 
 
 def test_an_engine_without_a_swarm_is_asked_for_none(engine: Engine, tmp_path: Path) -> None:
