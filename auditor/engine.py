@@ -6,6 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from auditor import drift, ladder
@@ -148,15 +149,14 @@ def _run(
     options = policy.options.get(check.id, {})
     found: list[_Found] = []
     passed = failed = 0
-    skips: dict[str | None, str | None] = {}
-    for subject in subjects:
-        environment = getattr(subject, "environment", None)
-        if environment not in skips:
-            skips[environment] = _skip(check, snapshot, environment)
+    environments = [getattr(subject, "environment", None) for subject in subjects]
+    skips = {name: _skip(check, snapshot, name) for name in dict.fromkeys(environments)}
+    run = partial(check.run, **options) if options else check.run
+    for subject, environment in zip(subjects, environments, strict=True):
         if skips[environment]:
             continue
         try:
-            problems = list(check.run(subject, snapshot, **options))
+            problems = list(run(subject, snapshot))
         except Exception as error:  # a crash of one check must hide no other
             tallies[check.id] = CheckTally(check.id, passed, failed, error=f"{type(error).__name__}: {error}"[:300])
             return found

@@ -691,7 +691,14 @@ class Snapshot:
 
     def subjects(self, kind: type) -> tuple[object, ...]:
         """Everything of one type that the judged environments hold, in a stable order."""
-        return _SUBJECTS[kind](self)
+        known = self._subjects.get(kind)
+        if known is None:
+            known = self._subjects[kind] = _SUBJECTS[kind](self)
+        return known
+
+    @cached_property
+    def _subjects(self) -> dict[type, tuple[object, ...]]:
+        return {}
 
     def all_faults(self) -> tuple[Fault, ...]:
         """What the parsers had to say, of judged environments and of files that belong to none."""
