@@ -49,6 +49,8 @@ BUNDLES = {
     "engine": Bundle(("docker.io", "containerd", "runc", "iptables", "busybox", "redis-server")),
     # Runs with the other engine's runc and iptables: those of a newer Debian want its C library.
     "engine28": Bundle(("docker.io", "docker-cli", "containerd"), newer=True),
+    "exporters": Bundle(("prometheus-redis-exporter", "prometheus-postgres-exporter"), newer=True),
+    "postgres": Bundle(("postgresql-15", "postgresql-client-15")),
     # libatomic1 is for playwright's driver.
     "tracing": Bundle(("strace",)),
     "compose-1": Bundle(("docker-compose",)),
@@ -73,6 +75,8 @@ PARTS = {
         "usr/bin/prometheus-blackbox-exporter",
         ("blackbox_exporter", "prometheus-blackbox-exporter"),
     ),
+    "redis-exporter": Part("exporters", "usr/bin/prometheus-redis-exporter", ("prometheus-redis-exporter",)),
+    "postgres-exporter": Part("exporters", "usr/bin/prometheus-postgres-exporter", ("prometheus-postgres-exporter",)),
     "docker-compose": Part(
         "monitoring",
         "usr/libexec/docker/cli-plugins/docker-compose",
@@ -85,6 +89,8 @@ PARTS = {
     "docker": Part("engine28", "usr/bin/docker", ("docker",), oldest=(20,)),
     "busybox": Part("engine", "bin/busybox", ("busybox",), version=("--help",)),
     "redis-server": Part("engine", "usr/bin/redis-server", ("redis-server",)),
+    # Never the one on PATH: an image of it wants its folder of libraries and data as well.
+    "postgres": Part("postgres", "usr/lib/postgresql/15/bin/postgres", ()),
     # What `make bench` compares with; too old to say how a file is meant.
     "docker-compose-1": Part("compose-1", "usr/bin/docker-compose", ()),
     "strace": Part("tracing", "usr/bin/strace", ("strace",)),
