@@ -8,7 +8,16 @@ from functools import lru_cache
 from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.matching import holds
-from auditor.model import AlertmanagerConfig, AlertRule, Location, Matcher, PrometheusConfig, Receiver, Route
+from auditor.model import (
+    AlertmanagerConfig,
+    AlertRule,
+    LiveTarget,
+    Location,
+    Matcher,
+    PrometheusConfig,
+    Receiver,
+    Route,
+)
 from auditor.promql import Kept, Part, Selector, parts
 from auditor.series import Match, Series, selects, series_of
 
@@ -93,10 +102,15 @@ def _of_rule(
                 match = selects(part.selector, series)
                 if match is Match.NO or (part.absent and _one_of_many(part, series, all_series, members)):
                     continue
-                if now is not None:
+                if now is not None and not silent(series):
                     match = Match.YES if any(_agree(labels, series.labels) for labels in now) else Match.NO
                 if match is not Match.NO or (part.absent and now == ()):  # it fires just now
                     yield series.service, _watch(rule, part, series, config, sure=match is not Match.PERHAPS)
+
+
+def silent(series: Series) -> bool:
+    """Whether its target is not read just now: that nothing is found of it says nothing of what it exposes."""
+    return isinstance(series.target, LiveTarget) and series.target.up is not True
 
 
 def _agree(found: Mapping[str, str], labels: Mapping[str, str]) -> bool:

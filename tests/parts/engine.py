@@ -105,11 +105,17 @@ class Engine:
 
     def import_program(self, tag: str, program: Path, changes: Sequence[str] = ()) -> str:
         """Make the image `tag` of busybox and `program` (a file) with the libraries that it is linked with."""
-        files = _busybox_files(self.busybox)
-        for library in _libraries(program):
-            files[str(library).lstrip("/")] = library
-        files[f"bin/{program.name}"] = program
-        return self.import_files(tag, files, changes)
+        return self.import_files(tag, self.busybox_files() | self.program_files(program), changes)
+
+    def busybox_files(self) -> dict[str, Path | bytes | str]:
+        """What an image of busybox consists of, for `import_files`."""
+        return _busybox_files(self.busybox)
+
+    @staticmethod
+    def program_files(program: Path) -> dict[str, Path | bytes | str]:
+        """A program, in `bin`, and the libraries that it is linked with, for `import_files`."""
+        files: dict[str, Path | bytes | str] = {str(one).lstrip("/"): one for one in _libraries(program)}
+        return files | {f"bin/{program.name}": program}
 
     def import_files(self, tag: str, files: Mapping[str, Path | bytes | str], changes: Sequence[str] = ()) -> str:
         """Make the image `tag` of `files`: path in the image -> file, content, or target of a link."""

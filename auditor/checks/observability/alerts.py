@@ -146,10 +146,11 @@ def dead_alert(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem
 def _selected(part: Part, config: PrometheusConfig, series: tuple[Series, ...], seen: alerting.Found) -> bool:
     """Whether anything has the series of a part: the running Prometheus says so, else a target may give them."""
     now = seen.get(str(part.selector))
-    if now is not None:
-        return bool(now)
+    if now:
+        return True
+    asked = [each for each in series if now is None or alerting.silent(each)]
     return any(
-        selects(one.selector, each) is not Match.NO for one in alerting.unfolded(part, config) for each in series
+        selects(one.selector, each) is not Match.NO for one in alerting.unfolded(part, config) for each in asked
     )
 
 
@@ -276,7 +277,7 @@ def alert_not_routed(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     yield Problem(
         f"the alerts of `{service.name}` ({alerts}) end at {names}, which tells nobody",
         (sent[0].routes[0].location, *(receiver.location for receiver in ends)),
-        cause=missing(snapshot.missing_name(service.environment, "alertmanager")) if absent else None,
+        cause=missing(snapshot.missing_name(service.environment, "alertmanager")) if absent else f"receivers:{names}",
     )
 
 
