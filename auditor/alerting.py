@@ -19,7 +19,8 @@ from auditor.model import (
     Route,
 )
 from auditor.promql import Kept, Part, Selector, parts
-from auditor.series import Match, Series, selects, series_of
+from auditor.scrapes import mute
+from auditor.series import Match, Series, by_target, selects, series_of, target_labels
 
 DEPTH_LIMIT = 10  # of recording rules that build on one another
 
@@ -69,10 +70,10 @@ def _asked(environment: str, snapshot: Snapshot) -> bool:
 def _watches(snapshot: Snapshot, environment: str) -> Mapping[str, tuple[Watch, ...]]:
     config = snapshot.prometheus_of(environment) or PrometheusConfig(environment, "")
     all_series = series_of(environment, snapshot)
-    seen = found_now(snapshot, environment)
+    seen, given = found_now(snapshot, environment), labels_given(snapshot, environment)
     found: dict[str, list[Watch]] = {}
     for rule in rules_of(environment, snapshot):
-        for name, watch in _of_rule(rule, config, all_series, seen):
+        for name, watch in _of_rule(rule, config, all_series, seen, given):
             known = found.setdefault(name, [])
             if not any(other.rule is rule and other.sure >= watch.sure for other in known):
                 known.append(watch)
@@ -89,21 +90,45 @@ def found_now(snapshot: Snapshot, environment: str) -> Found:
     return {item.selector: tuple(dict(labels) for labels in item.found) for item in own}
 
 
+@lru_cache(maxsize=8)
+def labels_given(snapshot: Snapshot, environment: str) -> frozenset[str]:
+    """The labels that the targets of the running Prometheus give their series."""
+    return target_labels(target for target in snapshot.live_targets if target.environment == environment)
+
+
+def now_of(selector: Selector, seen: Found, given: frozenset[str]) -> tuple[Mapping[str, str], ...] | None:
+    """What the running Prometheus has that a selector may select, now or when its moment comes; None: not known."""
+    now = seen.get(str(selector))
+    return seen.get(str(by_target(selector, given))) if now == () else now
+
+
+def can_select(part: Part, config: PrometheusConfig, snapshot: Snapshot) -> bool:
+    """Whether anything has the series of a part: the running Prometheus says so, else a target may give them."""
+    environment = config.environment
+    series = series_of(environment, snapshot)
+    now = now_of(part.selector, found_now(snapshot, environment), labels_given(snapshot, environment))
+    if now:
+        return True
+    still = {one.name for one in snapshot.of_kind(environment, "exporter") if mute(one, snapshot)} if now == () else ()
+    asked = [each for each in series if now is None or silent(each) or each.service in still]
+    return any(selects(one.selector, each) is not Match.NO for one in unfolded(part, config) for each in asked)
+
+
 def _of_rule(
-    rule: AlertRule, config: PrometheusConfig, all_series: Iterable[Series], seen: Found
+    rule: AlertRule, config: PrometheusConfig, all_series: Iterable[Series], seen: Found, given: frozenset[str]
 ) -> Iterator[tuple[str, Watch]]:
     members: dict[str, set[str]] = {}
     for outer in written(rule.expr):
         if not outer.gives:
             continue
-        now = seen.get(str(outer.selector))
+        now, likely = seen.get(str(outer.selector)), now_of(outer.selector, seen, given)
         for part in unfolded(outer, config):
             for series in all_series:
                 match = selects(part.selector, series)
                 if match is Match.NO or (part.absent and _one_of_many(part, series, all_series, members)):
                     continue
-                if now is not None and not silent(series):
-                    match = Match.YES if any(_agree(labels, series.labels) for labels in now) else Match.NO
+                if likely is not None and not silent(series):
+                    match = Match.YES if any(_agree(labels, series.labels) for labels in likely) else Match.NO
                 if match is not Match.NO or (part.absent and now == ()):  # it fires just now
                     yield series.service, _watch(rule, part, series, config, sure=match is not Match.PERHAPS)
 

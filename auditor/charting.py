@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from auditor.alerting import resolved
+from auditor.alerting import can_select, resolved, unfolded, written
 from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.model import Dashboard, Datasource, Grafana, Panel, PrometheusConfig, Query, ScrapeTarget
-from auditor.promql import Part, Selector, parts
+from auditor.promql import Selector, parts
 from auditor.series import Match, Series, selects, series_of
 
 PROMQL_KINDS = frozenset(
@@ -40,6 +40,7 @@ class Dead:
     query: Query
     why: str
     target: ScrapeTarget | None = None
+    metric: str | None = None  # that nothing gives
 
 
 # --- queries -------------------------------------------------------------------------------------------------------
@@ -152,7 +153,9 @@ def _dead(panel: Panel, dashboard: Dashboard, grafana: Grafana, snapshot: Snapsh
                 return Dead(panel, query, "its query is no PromQL")
         elif config is not None and (selector := _selects_nothing(query, config, snapshot)):
             gives = "no target of the running Prometheus" if _seen(snapshot, config) else "no scrape job"
-            return Dead(panel, query, f"{gives} gives `{selector}`", _lost_target(selector, config, snapshot))
+            return Dead(
+                panel, query, f"{gives} gives `{selector}`", _lost_target(selector, config, snapshot), selector.name
+            )
     return None
 
 
@@ -160,20 +163,16 @@ def _selects_nothing(query: Query, config: PrometheusConfig, snapshot: Snapshot)
     """The first selector of a query none of whose selectors finds series; None where one does or nobody can tell."""
     if any(job.discovery for job in config.jobs) and not _seen(snapshot, config):
         return None
-    giving = [part for part in resolved(query.text, config) if part.gives and not part.absent]
+    giving = [part for part in written(query.text) if part.gives and not part.absent]
     giving = [part for part in giving if part.selector.name not in _MADE_BY_RULES]
-    if not giving or any(_found(part, config.environment, snapshot) for part in giving):
+    if not giving or any(can_select(part, config, snapshot) for part in giving):
         return None
-    return giving[0].selector
+    return next(unfolded(giving[0], config)).selector
 
 
 def _seen(snapshot: Snapshot, config: PrometheusConfig) -> bool:
     """Whether the targets are those of the running Prometheus."""
     return snapshot.source("prometheus-api", config.environment).state == "ok"
-
-
-def _found(part: Part, environment: str, snapshot: Snapshot) -> bool:
-    return any(selects(part.selector, one) is not Match.NO for one in series_of(environment, snapshot))
 
 
 def _lost_target(selector: Selector, config: PrometheusConfig, snapshot: Snapshot) -> ScrapeTarget | None:

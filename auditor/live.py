@@ -135,12 +135,14 @@ def asks(
     prometheus: str | None,
     alertmanager: str | None,
     processes: Mapping[str, Collection[int]],
+    queries: Collection[str] = (),
     engines: Engines | None = None,
     digest: Digester | None = None,
 ) -> list[Ask]:
     """What the catalogue and the flags ask of each judged environment.
 
-    processes: environment -> the ports of the host processes that it declares. engines: those of earlier looks.
+    processes: environment -> the ports of the host processes that it declares. queries: expressions of dashboards,
+    whose selectors a Prometheus is asked about. engines: those of earlier looks.
     digest: of values that may be secret; without it no engine tells what containers were made with.
     """
     known = engines or Engines()
@@ -155,7 +157,7 @@ def asks(
             ports = processes.get(spec.name, ())
             wanted.append(Ask("processes", spec.name, f"processes {sorted(ports)}", _processes(ports, digest)))
         if url := prometheus or spec.prometheus_url:
-            wanted.append(Ask("prometheus-api", spec.name, f"prometheus {url}", _prometheus(url)))
+            wanted.append(Ask("prometheus-api", spec.name, f"prometheus {url}", _prometheus(url, queries)))
         if url := alertmanager or spec.alertmanager_url:
             wanted.append(Ask("alertmanager", spec.name, f"alertmanager {url}", _alertmanager(url)))
         if spec.grafana_url:
@@ -183,11 +185,11 @@ def _processes(ports: Collection[int], digest: Digester | None) -> Callable[[str
     return read
 
 
-def _prometheus(url: str) -> Callable[[str], Sequence[object]]:
+def _prometheus(url: str, queries: Collection[str]) -> Callable[[str], Sequence[object]]:
     def read(environment: str) -> Sequence[object]:
         from auditor.sources.prometheus_api import read_prometheus
 
-        return read_prometheus(url, environment)
+        return read_prometheus(url, environment, queries=queries)
 
     return read
 

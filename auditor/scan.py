@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from auditor import engine, live, policy
+from auditor import charting, engine, live, policy
 from auditor.catalogue import parse_catalogue
 from auditor.digest import Digester
 from auditor.errors import AuditorError, CatalogueError, EvidenceError, SettingsError, UsageError, did_you_mean
@@ -226,6 +226,7 @@ def _with_live(
         prometheus=settings.prometheus,
         alertmanager=settings.alertmanager,
         processes={name: found for name, found in ports.items() if found is not None},
+        queries=_charted(snapshot, judged),
         engines=engines,
         digest=digest,
     )
@@ -251,6 +252,13 @@ def _with_live(
         sources=(*snapshot.sources, *found.sources),
     )
     return _with_probes(snapshot, judged, settings, say)
+
+
+def _charted(snapshot: Snapshot, judged: Sequence[EnvironmentSpec]) -> tuple[str, ...]:
+    """What the dashboards in files ask a Prometheus, as far as nothing of it had to be guessed."""
+    grafanas = [grafana for spec in judged if (grafana := snapshot.grafana_of(spec.name))]
+    asked = (query for grafana in grafanas for _, _, query in charting.queries(grafana) if query.sure)
+    return tuple(dict.fromkeys(query.text for query in asked))
 
 
 def refresh(snapshot: Snapshot, settings: Settings, engines: live.Engines) -> Snapshot:

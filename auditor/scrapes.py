@@ -163,3 +163,24 @@ def _has_other(service: Service, exporter: Service) -> bool:
     if metrics is None:
         return False
     return metrics.exporter is None or metrics.exporter not in _words(exporter)
+
+
+def mute(exporter: Service, snapshot: Snapshot) -> bool:
+    """Whether an exporter can tell little just now: what it asks does not run, or is not there."""
+    others = spoken_for(exporter, exporter.environment, snapshot)
+    return any(gone(other, snapshot) for other in others) or lost_subject(exporter, snapshot) is not None
+
+
+def gone(service: Service, snapshot: Snapshot) -> bool:
+    """Whether it is composed, and no container of it runs; False where no engine was asked."""
+    running = snapshot.source("docker", service.environment).state == "ok"
+    return running and service.definition is not None and not any(c.state == "running" for c in service.containers)
+
+
+def lost_subject(exporter: Service, snapshot: Snapshot) -> str | None:
+    """The host that an exporter is told to ask and that nothing provides."""
+    if exporter.component is None or not exporter.component.exporter_of or exporter.definition is None:
+        return None
+    hosts = (reference.address.host for reference in exporter.definition.references)
+    lost = (h for h in hosts if not snapshot.outside(h) and not snapshot.provided(exporter.environment, h))
+    return next(lost, None)

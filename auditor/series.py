@@ -6,7 +6,7 @@ program itself writes are not known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import IntEnum
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -156,6 +156,21 @@ def _audited(target: ScrapeTarget | LiveTarget, environment: str, snapshot: Snap
         if service.environment == environment:
             labels = dict(target.labels) | {"service": service.name, "environment": environment}
             yield Series(service.name, target, labels, ("auditor_",), own_up=False)
+
+
+def by_target(selector: Selector, labels: Collection[str]) -> Selector:
+    """A selector without its conditions on labels that a program itself writes; `labels`: those that targets give.
+
+    That no series has such a value just now, a status code or an error's name, says nothing of whether one ever will.
+    """
+    if selector.name is None or selector.name in SYNTHETIC:
+        return selector
+    return Selector(selector.name, tuple(m for m in selector.matchers if m.label in labels))
+
+
+def target_labels(targets: Iterable[LiveTarget]) -> frozenset[str]:
+    """The labels that targets give their series."""
+    return frozenset({"job", "instance"}).union(*({name for name, _ in target.labels} for target in targets))
 
 
 # --- selecting -----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from auditor.model import Report, RungState
 from tests.parts.engine import Engine
 from tests.watched_shop import Shop, loud, running
 
-pytestmark = [pytest.mark.engine, pytest.mark.component, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.component, pytest.mark.timeout(900)]
 FAULTS = yaml.safe_load((Path(__file__).parent / "watched-faults.yaml").read_text())
 
 

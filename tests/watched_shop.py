@@ -115,9 +115,7 @@ def _python() -> dict[str, Path | bytes | str]:
     name = library.name
     sources = [*library.glob("*.py"), *(library / "lib-dynload").glob("*.so")]
     sources += [file for package in PACKAGES for file in (library / package).rglob("*.py")]
-    files: dict[str, Path | bytes | str] = {
-        f"python/lib/{name}/{file.relative_to(library)}": file for file in sources
-    }
+    files: dict[str, Path | bytes | str] = {f"python/lib/{name}/{file.relative_to(library)}": file for file in sources}
     for binary in (program, *(library / "lib-dynload").glob("binascii*.so")):
         files |= _libraries(binary)
     return files | {"python/bin/python3": program}
@@ -268,5 +266,3 @@ def running(engine: Engine, folder: Path) -> Iterator[Shop]:
             yield shop
         finally:
             engine.compose(folder, "down", "--timeout", "0", "--volumes", "--remove-orphans", check=False)
-
-

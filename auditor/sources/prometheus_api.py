@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from urllib.parse import quote, unquote_plus
 
 from auditor.errors import EvidenceError
 from auditor.model import Address, LiveTarget, LoadedRule, Selected
-from auditor.promql import Part, parts
+from auditor.promql import Part, Selector, parts
+from auditor.series import by_target, target_labels
 from auditor.sources.fetch import fetch_each, fetch_json
 from auditor.sources.hostile import printable
 from auditor.sources.prometheus import address_of
@@ -36,11 +38,12 @@ def parse_targets(found: object, environment: str) -> tuple[LiveTarget, ...]:
 
 
 def read_prometheus(
-    url: str, environment: str, *, timeout: float = 8.0
+    url: str, environment: str, *, queries: Iterable[str] = (), timeout: float = 8.0
 ) -> tuple[LiveTarget | LoadedRule | Selected, ...]:
     """Active targets, loaded alerting rules, and what the selectors of these rules find just now.
 
-    timeout: seconds for all of it. A selector whose answer cannot be read is left out: nothing is known of it.
+    queries: expressions whose selectors are asked about, too. timeout: seconds for all of it. A selector whose answer
+    cannot be read is left out: nothing is known of it.
     Raises EvidenceError where targets or rules cannot be read.
     """
     targets, rules = fetch_each(
@@ -49,8 +52,10 @@ def read_prometheus(
     for answer in (targets, rules):
         if isinstance(answer, EvidenceError):
             raise answer
-    loaded = parse_rules(rules, environment)
-    return (*parse_targets(targets, environment), *loaded, *_selected(url, environment, loaded, timeout * 0.4))
+    loaded, active = parse_rules(rules, environment), parse_targets(targets, environment)
+    expressions = dict.fromkeys((*(rule.expr for rule in loaded), *queries))
+    given = target_labels(active)
+    return (*active, *loaded, *_selected(url, environment, expressions, given, timeout * 0.4))
 
 
 def parse_rules(found: object, environment: str) -> tuple[LoadedRule, ...]:
@@ -80,17 +85,49 @@ def _rule(item: object, environment: str) -> Iterator[LoadedRule]:
     )
 
 
-def _selected(url: str, environment: str, rules: Iterable[LoadedRule], timeout: float) -> Iterator[Selected]:
-    """What each selector of the rules finds: one small answer each, grouped by the labels that tell whose it is."""
-    selectors = list(dict.fromkeys(str(part.selector) for rule in rules for part in _parts(rule.expr)))[:SELECTOR_LIMIT]
+def _selected(
+    url: str, environment: str, expressions: Iterable[str], given: frozenset[str], timeout: float
+) -> Iterator[Selected]:
+    """What each selector finds, and where it finds nothing what it finds by the labels that targets give.
+
+    The latter is left out where Prometheus knows the metric from a target that has no sample of it yet.
+    """
+    selectors = list(dict.fromkeys(part.selector for text in expressions for part in _parts(text)))[:SELECTOR_LIMIT]
+    empty: dict[str, Selector] = {}
+    for selector, found in zip(selectors, _found(url, selectors, timeout / 2), strict=True):
+        if found is not None:
+            yield Selected(environment, str(selector), found)
+        if found == () and selector.name is not None:
+            reduced = by_target(selector, given)
+            empty[str(reduced)] = reduced
+    known = {str(selector) for selector in selectors}
+    rest = list(empty.values())
+    paths = [f"/api/v1/metadata?limit=1&metric={quote(_family(selector.name or ''))}" for selector in rest]
+    described = fetch_each("Prometheus", url, paths, timeout=timeout / 4)
+    for selector, found, answer in zip(rest, _found(url, rest, timeout / 4), described, strict=True):
+        told = isinstance(answer, Mapping) and bool(answer.get("data"))
+        if found is not None and (found or not told) and str(selector) not in known:
+            yield Selected(environment, str(selector), found)
+
+
+def _family(name: str) -> str:
+    """The name under which a target describes a metric: a histogram's series have endings of their own."""
+    return re.sub(r"_(?:bucket|sum|count)$", "", name)
+
+
+_Labels = tuple[tuple[str, str], ...]
+
+
+def _found(url: str, selectors: Sequence[Selector], timeout: float) -> Iterator[tuple[_Labels, ...] | None]:
+    """What each selector finds: one small answer each, grouped by the labels that tell whose it is. None: unread."""
     labels = ",".join(TELLING)
     paths = [f"/api/v1/query?query={quote(f'group by ({labels}) ({selector})')}" for selector in selectors]
-    for selector, answer in zip(selectors, fetch_each("Prometheus", url, paths, timeout=timeout), strict=True):
+    for answer in fetch_each("Prometheus", url, paths, timeout=timeout):
         data = answer.get("data") if isinstance(answer, Mapping) else None
         result = data.get("result") if isinstance(data, Mapping) else None
-        if isinstance(result, list):
-            metrics = (item.get("metric") for item in result if isinstance(item, Mapping))
-            yield Selected(environment, selector, tuple(_labels(one) for one in metrics if isinstance(one, Mapping)))
+        metrics = (item.get("metric") for item in result if isinstance(item, Mapping)) if result else ()
+        shown = tuple(_labels(one) for one in metrics if isinstance(one, Mapping))
+        yield shown if isinstance(result, list) else None
 
 
 def _parts(expression: str) -> tuple[Part, ...]:

@@ -193,5 +193,10 @@ def alertmanager_not_connected(config: PrometheusConfig, snapshot: Snapshot) -> 
         f"`{config.path}` loads {len(config.rules)} alert rules, but {said}",
         (config.alertmanagers[0].location if named else config.alerting or Location(config.path),),
         service=prometheus_name(environment, snapshot),
-        cause=missing(snapshot.missing_name(environment, "alertmanager")) if absent else None,
+        cause=missing(snapshot.missing_name(environment, "alertmanager")) if absent else unheard(config),
     )
+
+
+def unheard(config: PrometheusConfig) -> str:
+    """The cause that all services share whose alerts Prometheus sends to nobody."""
+    return f"unheard:{config.path}"

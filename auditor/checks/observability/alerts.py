@@ -7,17 +7,25 @@ from datetime import timedelta
 
 from auditor import alerting, ladder
 from auditor.checks.gaps.causes import missing
-from auditor.checks.observability.alertmanagers import no_rules
-from auditor.checks.observability.metrics import deployed, exporter_missing, not_scraped
+from auditor.checks.observability.alertmanagers import no_rules, unheard
+from auditor.checks.observability.metrics import (
+    deployed,
+    exporter_missing,
+    not_scraped,
+    unread_program,
+    unread_speaker,
+)
 from auditor.inventory import Service, Snapshot
 from auditor.matching import all_hold
 from auditor.model import (
     AlertmanagerConfig,
     AlertRule,
     Evidence,
+    Integration,
     Lifecycle,
     Location,
     PrometheusConfig,
+    Receiver,
     Route,
     RungState,
     Severity,
@@ -78,22 +86,26 @@ def no_alert(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     rules = len(alerting.rules_of(service.environment, snapshot))
     loaded = f"none of the {rules} loaded alert rules selects its series" if rules else "no alert rule is loaded"
     unread = next(exporter_missing(service, snapshot), None) or next(not_scraped(service, snapshot), None)
+    cause = unread.cause if unread else unread_speaker(service, snapshot)
     yield Problem(
         f"no alert can fire for `{service.name}`: {loaded}",
         (service.location,) if service.location else (),
         (Evidence("prometheus", f"rules of `{config.path}`", config.path),) if config else (),
-        cause=(unread.cause if unread else None) or (no_rules(config) if config and not rules else None),
+        cause=cause or (no_rules(config) if config and not rules else None),
     )
 
 
 def _to_be_watched(service: Service, snapshot: Snapshot) -> bool:
     """Whether the service is here, and meant to be; what is not deployed has a finding of its own."""
+    if service.entry is None and service.definition is None:
+        return False  # `running-not-declared` says of it what there is to say
     elsewhere = service.lifecycle in (Lifecycle.EXTERNAL, Lifecycle.PROCESS)
     return (deployed(service, snapshot) or elsewhere) and snapshot.excuse(service) is None and service.host is None
 
 
 @check(
     PrometheusConfig,
+    Receiver,
     Severity.WARNING,
     fix="Correct the metric or the labels that the rule names, or delete it.",
     needs=("prometheus", "compose"),
@@ -129,29 +141,18 @@ def dead_alert(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem
     live = snapshot.source("prometheus-api", config.environment).state == "ok"
     if not live and any(job.discovery for job in config.jobs):
         return
-    series, seen = series_of(config.environment, snapshot), alerting.found_now(snapshot, config.environment)
     for rule in alerting.rules_of(config.environment, snapshot):
         giving = [part for part in alerting.written(rule.expr) if part.gives and not part.absent]
         giving = [part for part in giving if part.selector.name not in _MADE_BY_RULES]
-        if giving and not any(_selected(part, config, series, seen) for part in giving):
+        if giving and not any(alerting.can_select(part, config, snapshot) for part in giving):
             because = "nothing in the running Prometheus is" if live else "no scrape job gives"
             yield Problem(
                 f"alert `{rule.name}` can never fire: {because} `{giving[0].selector}`",
                 (rule.location,) if rule.location.path else (),
                 key=rule.name,
-                cause=_phantom(giving[0], config, snapshot),
+                cause=_phantom(giving[0], config, snapshot)
+                or unread_program(giving[0].selector.name, config.environment, snapshot),
             )
-
-
-def _selected(part: Part, config: PrometheusConfig, series: tuple[Series, ...], seen: alerting.Found) -> bool:
-    """Whether anything has the series of a part: the running Prometheus says so, else a target may give them."""
-    now = seen.get(str(part.selector))
-    if now:
-        return True
-    asked = [each for each in series if now is None or alerting.silent(each)]
-    return any(
-        selects(one.selector, each) is not Match.NO for one in alerting.unfolded(part, config) for each in asked
-    )
 
 
 def _phantom(part: Part, config: PrometheusConfig, snapshot: Snapshot) -> str | None:
@@ -166,6 +167,7 @@ def _phantom(part: Part, config: PrometheusConfig, snapshot: Snapshot) -> str | 
 
 @check(
     PrometheusConfig,
+    Receiver,
     Severity.INFO,
     fix="Alert on `up == 0`, or on `absent` of each member by its `instance`.",
     needs=("prometheus",),
@@ -268,17 +270,21 @@ def alert_not_routed(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     if config is None or config.root is None or not _to_be_watched(service, snapshot):
         return
     sent = [alerting.delivery(watch, config) for watch in alerting.watches(service, snapshot) if watch.sure]
-    ends = list(dict.fromkeys(receiver for one in sent for receiver in one.receivers))
-    if not ends:
-        return
-    names = ", ".join(f"`{receiver.name}`" for receiver in ends)
     alerts = ", ".join(dict.fromkeys(f"`{one.watch.rule.name}`" for one in sent))
-    absent = prometheus is not None and alerting.lacks_alertmanager(prometheus, snapshot)
-    yield Problem(
-        f"the alerts of `{service.name}` ({alerts}) end at {names}, which tells nobody",
-        (sent[0].routes[0].location, *(receiver.location for receiver in ends)),
-        cause=missing(snapshot.missing_name(service.environment, "alertmanager")) if absent else f"receivers:{names}",
-    )
+    ends = list(dict.fromkeys(receiver for one in sent for receiver in one.receivers))
+    if prometheus is not None and (why := alerting.unheard(prometheus, snapshot)):
+        absent = alerting.lacks_alertmanager(prometheus, snapshot)
+        name = snapshot.missing_name(service.environment, "alertmanager")
+        place = prometheus.alerting or Location(prometheus.path)
+        cause = missing(name) if absent else unheard(prometheus)
+        yield Problem(f"the alerts of `{service.name}` ({alerts}) are sent to nobody: {why}", (place,), cause=cause)
+    elif ends:
+        names = ", ".join(f"`{receiver.name}`" for receiver in ends)
+        yield Problem(
+            f"the alerts of `{service.name}` ({alerts}) end at {names}, which tells nobody",
+            (sent[0].routes[0].location, *(receiver.location for receiver in ends)),
+            cause=f"receivers:{names}",
+        )
 
 
 @check(
@@ -308,7 +314,7 @@ def receiver_placeholder(config: AlertmanagerConfig, snapshot: Snapshot) -> Iter
     used = set(_used(config.root))
     server = snapshot.deployed(config.environment, "alertmanager")
     for receiver in config.receivers:
-        unreal = [one for one in receiver.integrations if one.placeholder]
+        unreal = [one for one in _as_written(receiver, config, snapshot) if one.placeholder]
         if receiver.name in used and unreal:
             said = "; ".join(dict.fromkeys(f"{one.kind}: {one.placeholder}" for one in unreal))
             yield Problem(
@@ -357,6 +363,15 @@ def alert_silenced_forever(silence: Silence, snapshot: Snapshot, *, days: int = 
         environment=silence.environment,
         key=matched,
     )
+
+
+def _as_written(receiver: Receiver, config: AlertmanagerConfig, snapshot: Snapshot) -> tuple[Integration, ...]:
+    """The integrations of a receiver, as its file has them where that is the same: a running one hides addresses."""
+    files = (c for c in snapshot.alertmanager_configs if c.environment == config.environment and not c.live)
+    same = (one for file in files for one in file.receivers if one.name == receiver.name)
+    kinds = [one.kind for one in receiver.integrations]
+    found = next((one for one in same if [each.kind for each in one.integrations] == kinds), None)
+    return found.integrations if found and config.live else receiver.integrations
 
 
 def _used(route: Route) -> Iterator[str]:

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 
 from auditor import charting, ladder
 from auditor.checks.gaps.causes import missing
-from auditor.checks.observability.metrics import deployed, exporter_missing, not_scraped
+from auditor.checks.observability.metrics import (
+    deployed,
+    exporter_missing,
+    not_scraped,
+    unread_program,
+    unread_speaker,
+)
 from auditor.inventory import Service, Snapshot
 from auditor.model import Dashboard, Datasource, Evidence, Lifecycle, Location, RungState, Severity
 from auditor.reach import answer
@@ -107,16 +113,17 @@ def dashboard_dead_panel(dashboard: Dashboard, snapshot: Snapshot) -> Iterator[P
     groups: dict[str | None, list[charting.Dead]] = defaultdict(list)
     for dead in charting.dead_panels(dashboard, grafana, snapshot):
         host = dead.target.address.host if dead.target else None
-        groups[snapshot.missing_name(dashboard.environment, host) if host else None].append(dead)
+        lost = missing(snapshot.missing_name(dashboard.environment, host)) if host else None
+        groups[lost or unread_program(dead.metric, dashboard.environment, snapshot)].append(dead)
     server = snapshot.deployed(dashboard.environment, "grafana")
-    for name, group in groups.items():
+    for cause, group in groups.items():
         yield Problem(
             _told(dashboard, group),
             tuple(dict.fromkeys(place for dead in group if (place := _place(dead, dashboard)))),
             tuple(_evidence(dead, dashboard, live=grafana.live) for dead in group),
             service=server.name if server else None,
-            key=f"{dashboard.key}\0{name or ''}",
-            cause=missing(name) if name else None,
+            key=f"{dashboard.key}\0{(cause or '').removeprefix('missing:')}",
+            cause=cause,
         )
 
 
@@ -184,5 +191,5 @@ def no_dashboard(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     yield Problem(
         f"no panel of a dashboard shows `{service.name}`",
         (service.location,) if service.location else (),
-        cause=unread.cause if unread else None,
+        cause=unread.cause if unread else unread_speaker(service, snapshot),
     )

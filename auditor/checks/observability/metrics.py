@@ -15,7 +15,8 @@ from auditor.model import (
     Severity,
 )
 from auditor.registry import Problem, check
-from auditor.scrapes import live_scrapes_of
+from auditor.scrapes import live_scrapes_of, spoken_for
+from auditor.series import known_program
 
 _LASTING = (Lifecycle.DAEMON, Lifecycle.EXTERNAL, Lifecycle.PROCESS)  # lives long enough to be scraped
 
@@ -143,6 +144,24 @@ def not_scraped(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
         (Evidence(*endpoint),),
         cause=unread(service) if here else missing(service.name),
     )
+
+
+def unread_program(metric: str | None, environment: str, snapshot: Snapshot) -> str | None:
+    """The cause why a metric is nowhere, where the program that has it is deployed and no job reads it."""
+    component = known_program(metric, snapshot.components) if metric else None
+    if component is None:
+        return None
+    own = (s for s in snapshot.services if s.environment == environment and s.component == component)
+    problems = (next(not_scraped(service, snapshot), None) for service in own)
+    return next((problem.cause for problem in problems if problem), None)
+
+
+def unread_speaker(service: Service, snapshot: Snapshot) -> str | None:
+    """The cause why nothing of a service is read, where it is that no job reads the exporter that speaks for it."""
+    environment = service.environment
+    speakers = (s for s in snapshot.of_kind(environment, "exporter") if service in spoken_for(s, environment, snapshot))
+    problems = (next(not_scraped(speaker, snapshot), None) for speaker in speakers)
+    return next((problem.cause for problem in problems if problem), None)
 
 
 def unread(service: Service) -> str:

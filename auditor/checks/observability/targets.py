@@ -10,7 +10,7 @@ from auditor.inventory import Service, Snapshot
 from auditor.model import Evidence, LiveTarget, PrometheusConfig, ScrapeTarget, Severity
 from auditor.reach import known_ports
 from auditor.registry import BY_CRITICALITY, Problem, check
-from auditor.scrapes import UNREACHABLE, WRONG_PORT, Scrape, live_scrapes_of, resolved
+from auditor.scrapes import UNREACHABLE, WRONG_PORT, Scrape, gone, live_scrapes_of, lost_subject, resolved, spoken_for
 
 
 @check(
@@ -184,14 +184,21 @@ def target_down(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
         return
     first = down[0]
     more = f" and {len(down) - 1} more" if len(down) > 1 else ""
-    running = snapshot.source("docker", service.environment).state == "ok"
-    gone = running and service.definition is not None and not any(c.state == "running" for c in service.containers)
     yield Problem(
         f"target {_host_port(first)} of job `{first.job}`{more} is down: {first.error or 'no reason given'}",
         (service.location,) if service.location else (),
         tuple(Evidence("prometheus-api", f"{_host_port(target)}: {target.error or 'down'}") for target in down),
-        cause=stopped(service.name) if gone else unread(service),
+        cause=_why_down(service, snapshot) or unread(service),
     )
+
+
+def _why_down(service: Service, snapshot: Snapshot) -> str | None:
+    """The cause elsewhere: the service does not run, or what it is an exporter of does not, or is not there."""
+    others = spoken_for(service, service.environment, snapshot)
+    if stands := next((one for one in (service, *others) if gone(one, snapshot)), None):
+        return stopped(stands.name)
+    host = lost_subject(service, snapshot)
+    return missing(snapshot.missing_name(service.environment, host)) if host else None
 
 
 def _host_port(target: ScrapeTarget | LiveTarget) -> str:
