@@ -105,7 +105,6 @@ def _to_be_watched(service: Service, snapshot: Snapshot) -> bool:
 
 @check(
     PrometheusConfig,
-    Receiver,
     Severity.WARNING,
     fix="Correct the metric or the labels that the rule names, or delete it.",
     needs=("prometheus", "compose"),
@@ -167,7 +166,6 @@ def _phantom(part: Part, config: PrometheusConfig, snapshot: Snapshot) -> str | 
 
 @check(
     PrometheusConfig,
-    Receiver,
     Severity.INFO,
     fix="Alert on `up == 0`, or on `absent` of each member by its `instance`.",
     needs=("prometheus",),
