@@ -979,8 +979,9 @@ class LogOutput:
 class LogInput:
     """One way in which lines come into a log shipper, and where they go from there.
 
-    kind: engine (it asks the engine for containers' logs), files, journal, receive (others send), unknown. rules: which
-    containers it takes, by the labels of Docker's discovery. unclear: why not all that it takes may get through.
+    kind: engine (it asks the engine for containers' logs), files, journal, receive (others send), unknown. paths: of
+    the files, or where the engine is asked. rules: which containers it takes, by the labels of Docker's discovery.
+    unclear: why not all that it takes may get through.
     """
 
     kind: str

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from auditor.frozen import dataclass
-from auditor.inventory import Service, Snapshot
+from auditor.inventory import HOST_MACHINE, LOCAL_HOSTS, Service, Snapshot
 from auditor.model import (
+    Address,
     Definition,
     Location,
     LogInput,
@@ -125,6 +126,8 @@ def _sent(one: LogInput, shipper: LogShipper, snapshot: Snapshot, *, certain: bo
         return Shipment(
             False, f"{by} takes its logs and sends them to {faults[0]}", one.outputs[0].location, broken=True
         )
+    if why := engine_fault(one, shipper, snapshot):
+        return Shipment(False, f"{by} {why}", one.location, broken=True)
     if not certain:
         return Shipment(None, f"whether {by} takes its logs cannot be told from its configuration", one.location)
     if one.unclear:
@@ -154,6 +157,29 @@ def fault(out: LogOutput, shipper: LogShipper, snapshot: Snapshot) -> str | None
     if found is not None and found.served is False:
         return f"{shown}, a port that `{found.service.name}` does not listen on"
     return None
+
+
+def engine_fault(one: LogInput, shipper: LogShipper, snapshot: Snapshot) -> str | None:
+    """Why an input cannot ask the engine for logs; None where it may."""
+    reader = snapshot.definitions(shipper.environment).get(shipper.service)
+    if one.kind != "engine" or not one.paths or reader is None:
+        return None
+    scheme, _, place = one.paths[0].partition("://")
+    if scheme == "unix":
+        seen = reader.api_socket or any(_covers(mount.target, place) for mount in reader.mounts)
+        return None if seen else f"asks the engine at {place}, which is not mounted"
+    host, _, port = place.rpartition(":")
+    address = Address(host, int(port) if port.isdecimal() else None)
+    if host in LOCAL_HOSTS | HOST_MACHINE:
+        return None
+    why = fault(LogOutput("engine", address, one.location), shipper, snapshot)
+    return f"asks the engine at {why}" if why else None
+
+
+def _covers(target: str, place: str) -> bool:
+    """Whether a mount holds a socket, below `/run` or the same `/var/run`."""
+    target, place = target.removeprefix("/var"), place.removeprefix("/var")
+    return place == target or place.startswith(f"{target.rstrip('/')}/")
 
 
 def _by_itself(service: Service, definition: Definition, snapshot: Snapshot) -> Shipment | None:

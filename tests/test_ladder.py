@@ -75,7 +75,10 @@ def shipped(configuration: str) -> dict[str, Any]:
     services = {
         "web": {"image": "nginx:1.27.5", "labels": {"logging": "yes"}},
         "loki": {"image": "grafana/loki:3.4.2"},
-        "promtail": {"image": "grafana/promtail:3.4.2", "volumes": ["./p.yml:/etc/promtail/config.yml"]},
+        "promtail": {
+            "image": "grafana/promtail:3.4.2",
+            "volumes": ["./p.yml:/etc/promtail/config.yml", "/run/docker.sock:/run/docker.sock"],
+        },
     }
     return {"compose": {"services": services}, "files": {"p.yml": configuration}}
 

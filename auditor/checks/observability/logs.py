@@ -116,7 +116,9 @@ def logs_not_shipped(project: Project, snapshot: Snapshot) -> Iterator[Problem]:
     Bad:
         compose:
           services:
-            promtail: {image: "grafana/promtail:3.4.2", volumes: ["./promtail.yml:/etc/promtail/config.yml"]}
+            promtail:
+              image: grafana/promtail:3.4.2
+              volumes: ["./promtail.yml:/etc/promtail/config.yml", "/var/run/docker.sock:/var/run/docker.sock:ro"]
         files:
           promtail.yml:
             clients: [{url: "http://loki:3100/loki/api/v1/push"}]
@@ -125,7 +127,9 @@ def logs_not_shipped(project: Project, snapshot: Snapshot) -> Iterator[Problem]:
         compose:
           services:
             loki: {image: "grafana/loki:3.4.2"}
-            promtail: {image: "grafana/promtail:3.4.2", volumes: ["./promtail.yml:/etc/promtail/config.yml"]}
+            promtail:
+              image: grafana/promtail:3.4.2
+              volumes: ["./promtail.yml:/etc/promtail/config.yml", "/var/run/docker.sock:/var/run/docker.sock:ro"]
         files:
           promtail.yml:
             clients: [{url: "http://loki:3100/loki/api/v1/push"}]
@@ -149,20 +153,24 @@ def logs_not_shipped(project: Project, snapshot: Snapshot) -> Iterator[Problem]:
 
 
 def _astray(shipper: LogShipper, snapshot: Snapshot) -> Iterator[Problem]:
-    """The outputs of a shipper that lead to nothing."""
+    """What a shipper cannot ask, and its outputs that lead to nothing."""
+    name = snapshot.known_as(shipper.environment, shipper.service)
+    for one in shipper.inputs:
+        if why := shipping.engine_fault(one, shipper, snapshot):
+            yield Problem(f"`{shipper.service}` {why}", (one.location,), service=name, key=f"engine {one.paths[0]}")
     outputs = dict.fromkeys(out for one in shipper.inputs for out in one.outputs)
     for out in outputs:
         why = shipping.fault(out, shipper, snapshot)
         if why is None or out.address is None:
             continue
         provided = snapshot.provided(shipper.environment, out.address.host)
-        name = snapshot.missing_name(shipper.environment, out.address.host)
+        wanted = snapshot.missing_name(shipper.environment, out.address.host)
         yield Problem(
             f"`{shipper.service}` sends its logs to {why}",
             (out.location,),
-            service=snapshot.known_as(shipper.environment, shipper.service),
+            service=name,
             key=f"{out.address.host}:{out.address.port}",
-            cause=None if provided else missing(name),
+            cause=None if provided else missing(wanted),
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from auditor.frozen import dataclass
 from auditor.model import Location, LogInput, LogOutput, Relabelling
 from auditor.sources.logs.blocks import Block, Reference, parse_blocks
-from auditor.sources.logs.reading import UNKNOWN_RULE, engine_filters, items, output, relabelling
+from auditor.sources.logs.reading import UNKNOWN_RULE, asked, engine_filters, items, output, relabelling
 
 _RECEIVED = ("api", "syslog", "gelf", "heroku", "kafka", "cloudflare", "awsfirehose", "azure_event_hubs", "gcplog")
 _DEPTH = 20
@@ -46,7 +46,8 @@ def _input(place: _Place, named: _Named) -> Iterator[LogInput]:
     outputs, unclear = _written(block.attributes.get("forward_to"), named, 0)
     if kind == "docker":
         rules, more = _targets(block.attributes.get("targets"), named, 0)
-        yield LogInput("engine", place.location, rules=rules, outputs=outputs, unclear=more or unclear)
+        engine = asked(block.attributes.get("host"))
+        yield LogInput("engine", place.location, engine, rules, outputs, more or unclear)
     elif kind == "file":
         paths = tuple(_paths(block.attributes.get("targets"), named, 0))
         unclear = unclear or (None if paths else "where its files are is not in its file")

@@ -6,7 +6,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from auditor.model import LogInput, LogOutput
-from auditor.sources.logs.reading import at, engine_filters, items, mapping, mappings, output, parsed, relabelling
+from auditor.sources.logs.reading import (
+    asked,
+    at,
+    engine_filters,
+    items,
+    mapping,
+    mappings,
+    output,
+    parsed,
+    relabelling,
+)
 
 _RECEIVED = ("syslog", "loki_push_api", "gelf", "gcplog", "heroku_drain", "azure_event_hubs", "kafka", "cloudflare")
 
@@ -32,7 +42,7 @@ def _inputs(scrape: Mapping[str, Any], outputs: tuple[LogOutput, ...], path: str
     place, unclear = at(path, scrape, "job_name"), _drops(scrape.get("pipeline_stages"))
     for sd in mappings(scrape.get("docker_sd_configs")):
         kept = (*engine_filters(mappings(sd.get("filters"))), *rules)
-        yield LogInput("engine", place, rules=kept, outputs=outputs, unclear=unclear)
+        yield LogInput("engine", place, asked(sd.get("host")), kept, outputs, unclear)
     for group in mappings(scrape.get("static_configs")):
         labels = mapping(group.get("labels"))
         if "__path__" in labels:

@@ -58,6 +58,16 @@ def address(text: object, port: int | None = None) -> Address | None:
     return Address(host, given or port or usual, parts.scheme or None) if host else None
 
 
+def asked(host: object) -> tuple[str, ...]:
+    """Where an engine is asked: the one address that is written, without what may be secret in it."""
+    if not isinstance(host, str):
+        return ()
+    if host.startswith("unix://"):
+        return (host,)
+    found = address(host.replace("tcp://", "http://", 1))
+    return (f"tcp://{found.host}:{found.port}",) if found else ()
+
+
 def output(kind: str, addresses: Iterable[object], place: Location, port: int | None = None) -> tuple[LogOutput, ...]:
     """The outputs of one kind, one an address; one whose address is not told has none."""
     if kind in NOWHERE:

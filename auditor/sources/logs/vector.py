@@ -10,7 +10,7 @@ from typing import Any
 
 from auditor.errors import TextError
 from auditor.model import Location, LogInput, LogOutput, Relabelling
-from auditor.sources.logs.reading import NAME, at, drop, items, keep, label_name, mapping, output, parsed
+from auditor.sources.logs.reading import NAME, asked, at, drop, items, keep, label_name, mapping, output, parsed
 
 _OWN = frozenset(
     {
@@ -62,7 +62,8 @@ def _input(name: str, sources: _Parts, middle: _Parts, sinks: _Parts) -> Iterato
         return
     outputs, unclear = _reached(name, middle, sinks)
     if kind == "docker_logs":
-        yield LogInput("engine", place, rules=tuple(_rules(source)), outputs=outputs, unclear=unclear)
+        engine = asked(source.get("docker_host"))
+        yield LogInput("engine", place, engine, tuple(_rules(source)), outputs, unclear)
     elif kind == "file":
         paths = tuple(str(path) for path in items(source.get("include")))
         yield LogInput("files", place, paths, outputs=outputs, unclear=unclear)
