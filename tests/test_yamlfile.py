@@ -206,7 +206,7 @@ def test_admitted_tags() -> None:
     tags = frozenset({"!reset", "!override"})
     value = parse(b"a: !reset null\nb: !override\n  - 1\nc: !override &c {x: 1}\nd: *c\n", "x", tags=tags)
     assert value == {
-        "a": Tagged("!reset", None, 1),
+        "a": Tagged("!reset", "null", 1),
         "b": Tagged("!override", Sequence([1]), 2),
         "c": Tagged("!override", Mapping({"x": 1}), 4),
         "d": Tagged("!override", Mapping({"x": 1}), 4),
