@@ -40,8 +40,10 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(170)]
 REPOSITORY = Path(__file__).parent.parent
 DEPLOYED = yaml.safe_load((REPOSITORY / "compose/compose.yaml").read_text())["services"]
 SERVICES = set(DEPLOYED)
-# Stand-ins, ports of the engine's choice and haste are laid over the file, so its containers do part from it.
-DRIFT = ",".join(name for name, check in registry.checks().items() if check.theme == "drift")
+# Stand-ins, ports of the engine's choice and haste are laid over the file, so its containers do part from it; and how
+# large this machine is says nothing of the deployment.
+DRIFT = [name for name, check in registry.checks().items() if check.theme == "drift"]
+IGNORED = ",".join([*DRIFT, "host-overcommitted"])
 
 # Forwards GET of what `CONTAINERS=1` and the proxy's defaults open, to the engine's socket; denies the rest.
 PROXY = r"""
@@ -126,7 +128,7 @@ class Deployment:
         done = subprocess.run(
             [
                 sys.executable, "-m", "auditor", command, "--docker", self.engine.address, "--format", "json",
-                "--ignore", DRIFT,
+                "--ignore", IGNORED,
             ],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
@@ -199,7 +201,7 @@ def write_override(engine: Engine, place: Path, ports: Mapping[str, int]) -> Non
     services["auditor"] |= {
         "pull_policy": "never",
         "volumes": python + [f"{REPOSITORY / part}:/opt/checkout/{part}:ro" for part in ("auditor", "exporters")],
-        "environment": {"AUDITOR_INTERVAL": "1s", "AUDITOR_IGNORE": DRIFT, "PYTHONPATH": "/opt/checkout"},
+        "environment": {"AUDITOR_INTERVAL": "1s", "AUDITOR_IGNORE": IGNORED, "PYTHONPATH": "/opt/checkout"},
         "entrypoint": ["python", "-m", "auditor"],
     }
     templates = real("alertmanager").parent.parent / "share/prometheus/alertmanager"
