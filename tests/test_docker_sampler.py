@@ -47,7 +47,7 @@ def test_samples_beside_the_looks_show_what_was_used_between_them(some: Engine) 
     a = some.client.containers.get("c1")
     with watched(mine, soon.set, 0.2):
         assert soon.wait(30), "there are first samples"
-        work = "head -c 33554432 /dev/zero | tail -c 33554432 >/dev/null & sleep 4"
+        work = "(head -c 33554432 /dev/zero; sleep 8) | tail -c 33554432 >/dev/null"  # kept until its input ends
         a.exec_run(["sh", "-c", work], detach=False)
         wait_until(lambda: (mine._peaks.get(a.id, (0,))[0] or 0) > 16 * 2**20)
         time.sleep(3)
