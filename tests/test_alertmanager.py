@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,11 +14,22 @@ import respx
 
 from auditor.errors import EvidenceError
 from auditor.model import Alert
-from auditor.sources.alertmanager import parse_alert, read_alerts
+from auditor.sources.alertmanager import parse_alert, read_alertmanager
 from tests.parts.plugin import Serve
 
 URL = "http://192.0.2.9:9093"
 CANARY = "canary-7b3e0d-not-a-real-secret"
+
+
+def read_alerts(url: str) -> tuple[Alert, ...]:
+    return tuple(fact for fact in read_alertmanager(url, "prod") if isinstance(fact, Alert))
+
+
+def answers(base: str = "", **replaced: httpx.Response) -> Mapping[str, respx.Route]:
+    """The three addresses that are asked; `alerts`, `silences` and `status` replace an answer."""
+    usual: dict[str, Any] = {"alerts": [], "silences": [], "status": {"config": {"original": CONFIG}}}
+    told = {name: replaced.get(name) or httpx.Response(200, json=body) for name, body in usual.items()}
+    return {name: respx.get(f"{URL}{base}/api/v2/{name}").mock(return_value=found) for name, found in told.items()}
 
 
 def item(**fields: Any) -> dict[str, Any]:
@@ -63,10 +75,12 @@ def test_no_time(text: object) -> None:
 @respx.mock
 @pytest.mark.parametrize("base", ["", "/", "/alertmanager/"])
 def test_what_is_asked(base: str) -> None:
-    route = respx.get(f"{URL}{base.rstrip('/')}/api/v2/alerts").respond(json=[item(), item(labels={"alertname": "A"})])
-    assert [alert.name for alert in read_alerts(URL + base, "prod")] == ["A", "Down"]
-    sent = route.calls.last.request.headers
-    assert (sent["accept-encoding"], "authorization" in sent) == ("identity", False)
+    found = httpx.Response(200, json=[item(), item(labels={"alertname": "A"})])
+    routes = answers(base.rstrip("/"), alerts=found)
+    assert [alert.name for alert in read_alerts(URL + base)] == ["A", "Down"]
+    for route in routes.values():
+        sent = route.calls.last.request.headers
+        assert (sent["accept-encoding"], "authorization" in sent) == ("identity", False)
 
 
 @respx.mock
@@ -78,15 +92,17 @@ def test_what_is_asked(base: str) -> None:
         (httpx.Response(302, headers={"Location": "http://169.254.169.254/"}), "HTTP 302"),
         (httpx.Response(200, text="<html>"), "no JSON"),
         (httpx.Response(200, text="[" * 10**5), "no JSON"),
-        (httpx.Response(200, json={"a": 1}), "no list of alerts"),
+        (httpx.Response(200, text='[{"labels": {"alertn'), "no JSON"),
+        (httpx.Response(200, json={"a": 1}), "no list of|holds no configuration"),
         (httpx.Response(200, content=b" " * (5 * 2**20)), "larger than 4 MiB"),
         (httpx.Response(200, headers={"Content-Encoding": "br"}, stream=httpx.ByteStream(b"x")), "compressed"),
     ],
 )
-def test_answers_that_are_none(response: httpx.Response, cause: str) -> None:
-    respx.get(f"{URL}/api/v2/alerts").mock(return_value=response)
+@pytest.mark.parametrize("bad", ["alerts", "silences", "status"])
+def test_answers_that_are_none(bad: str, response: httpx.Response, cause: str) -> None:
+    answers(**{bad: response})
     with pytest.raises(EvidenceError, match=cause) as caught:
-        read_alerts(URL, "prod")
+        read_alertmanager(URL, "prod")
     assert "Alertmanager" in caught.value.what
 
 
@@ -102,7 +118,7 @@ def test_answers_that_are_none(response: httpx.Response, cause: str) -> None:
 )
 def test_addresses_that_lead_nowhere(url: str, cause: str) -> None:
     with pytest.raises(EvidenceError, match=cause) as caught:
-        read_alerts(url, "prod")
+        read_alertmanager(url, "prod")
     assert CANARY not in str(caught.value)
 
 
@@ -124,13 +140,13 @@ def post(url: str, *alerts: dict[str, str]) -> None:
 
 def test_a_real_alertmanager(alertmanager_server: Serve) -> None:
     server = alertmanager_server(CONFIG)
-    assert read_alerts(server.url, "prod") == ()
+    assert read_alerts(server.url) == ()
     down = {"alertname": "Down", "service": "web", "severity": "critical"}
     post(server.url, down, {"alertname": "Slow", "service": "web"}, {"alertname": "Slow", "service": "db"})
     wanted = {("Down", "web", "active"), ("Slow", "web", "suppressed"), ("Slow", "db", "active")}
     found: tuple[Alert, ...] = ()
     for _ in range(100):
-        found = read_alerts(server.url, "prod")
+        found = read_alerts(server.url)
         if {(alert.name, alert.service, alert.state) for alert in found} == wanted:
             break
         time.sleep(0.1)
@@ -142,4 +158,4 @@ def test_one_that_ended(alertmanager_server: Serve) -> None:
     server = alertmanager_server(CONFIG)
     server.child.stop()
     with pytest.raises(EvidenceError, match="connection refused"):
-        read_alerts(server.url, "prod")
+        read_alerts(server.url)

@@ -13,10 +13,12 @@ from auditor.errors import EvidenceError
 from auditor.inventory import Service, Snapshot
 from auditor.ladder import climb, judge_health
 from auditor.model import Address, Component, Definition, LiveTarget, Location, Metrics, Project, SourceState
-from auditor.sources.prometheus_api import read_targets
+from auditor.sources.prometheus_api import read_prometheus
 
 URL = "http://127.0.0.1:9090"
 API = f"{URL}/api/v1/targets"
+RULES = f"{URL}/api/v1/rules"
+NO_RULES = httpx.Response(200, json={"status": "success", "data": {"groups": []}})
 
 
 def answer(*targets: object) -> httpx.Response:
@@ -27,13 +29,18 @@ def target(url: str, health: str, error: str = "") -> dict[str, object]:
     return {"scrapeUrl": url, "labels": {"job": "shop"}, "health": health, "lastError": error}
 
 
+def read_targets(url: str) -> tuple[LiveTarget, ...]:
+    return tuple(fact for fact in read_prometheus(url, "main") if isinstance(fact, LiveTarget))
+
+
 @respx.mock
 def test_targets_are_read_with_their_state() -> None:
+    respx.get(RULES).mock(return_value=NO_RULES)
     bad = "connection refused\x1b[31m"
     respx.get(API).mock(
         return_value=answer(target("http://web:8080/metrics", "up"), target("https://db:9187/m", "down", bad))
     )
-    assert read_targets(URL, "main") == (
+    assert read_targets(URL) == (
         LiveTarget("main", "shop", Address("db", 9187, "https"), False, "connection refused [31m", (("job", "shop"),)),
         LiveTarget("main", "shop", Address("web", 8080, "http"), True, None, (("job", "shop"),)),
     )
@@ -43,18 +50,32 @@ def test_targets_are_read_with_their_state() -> None:
 @pytest.mark.parametrize("item", [None, 7, {}, {"scrapeUrl": 3, "labels": {}}, {"scrapeUrl": "x", "labels": None}])
 def test_an_item_of_another_shape_is_left_out(item: object) -> None:
     respx.get(API).mock(return_value=answer(item, target("http://web:8080/metrics", "unknown")))
-    assert [found.up for found in read_targets(URL, "main")] == [None]
+    respx.get(RULES).mock(return_value=NO_RULES)
+    assert [found.up for found in read_targets(URL)] == [None]
+
+
+BAD = (
+    (httpx.Response(500), "HTTP 500"),
+    (httpx.Response(401), "wants credentials"),
+    (httpx.Response(302, headers={"Location": "http://169.254.169.254/"}), "HTTP 302"),
+    (httpx.Response(200, text="<html>"), "no JSON"),
+    (httpx.Response(200, text='{"status": "success", "data": {"gro'), "no JSON"),
+    (httpx.Response(200, json=[1]), "the answer holds no"),
+    (httpx.Response(200, json={"status": "error", "errorType": "unavailable"}), "the answer holds no"),
+    (httpx.Response(200, json={"data": {"groups": {}, "activeTargets": {}}}), "the answer holds no"),
+    (httpx.Response(200, content=b" " * (5 * 2**20)), "larger than 4 MiB"),
+)
 
 
 @respx.mock
-@pytest.mark.parametrize(
-    "response",
-    [httpx.Response(500), httpx.Response(401), httpx.Response(200, text="<html>"), httpx.Response(200, json=[1])],
-)
-def test_what_is_no_answer_is_an_error_with_its_cause(response: httpx.Response) -> None:
-    respx.get(API).mock(return_value=response)
-    with pytest.raises(EvidenceError, match="Prometheus"):
-        read_targets(URL, "main")
+@pytest.mark.parametrize(("response", "cause"), BAD)
+@pytest.mark.parametrize("bad", [API, RULES])
+def test_what_is_no_answer_is_an_error_with_its_cause(bad: str, response: httpx.Response, cause: str) -> None:
+    respx.get(API).mock(return_value=response if bad == API else answer())
+    respx.get(RULES).mock(return_value=response if bad == RULES else NO_RULES)
+    with pytest.raises(EvidenceError, match=cause) as caught:
+        read_prometheus(URL, "main")
+    assert "Prometheus" in caught.value.what
 
 
 def rung(source: str, *targets: LiveTarget) -> tuple[str, str | None]:
@@ -94,7 +115,7 @@ scrape_configs:
     server = prometheus_server(config)
     found = {}
     for _ in range(100):
-        found = {item.job: item for item in read_targets(server.url, "main")}
+        found = {item.job: item for item in read_targets(server.url)}
         if len(found) == 2 and all(item.up is not None for item in found.values()):
             break
         time.sleep(0.1)

@@ -12,20 +12,12 @@ from datetime import UTC, datetime
 from auditor.errors import EvidenceError, TextError
 from auditor.model import Alert, AlertmanagerConfig, Matcher, Silence
 from auditor.sources.alertmanager_config import parse_text
-from auditor.sources.fetch import fetch_each, fetch_json
+from auditor.sources.fetch import fetch_each
 from auditor.sources.hostile import printable
 
 ALERT_LIMIT = 10_000
 LIVE_PATH = "alertmanager.yml"  # stands for the file that nobody names
 _SUMMARY = 500  # characters
-
-
-def read_alerts(url: str, environment: str, *, timeout: float = 5.0) -> tuple[Alert, ...]:
-    """The alerts that Alertmanager at `url` holds, by name and service; silenced and inhibited ones are suppressed.
-
-    timeout: seconds for all of it. Raises EvidenceError with the cause.
-    """
-    return parse_alerts(fetch_json("Alertmanager", url, "/api/v2/alerts", timeout=timeout), environment)
 
 
 def parse_alerts(found: object, environment: str) -> tuple[Alert, ...]:

@@ -11,7 +11,7 @@ from auditor.errors import EvidenceError
 from auditor.model import Address, LiveTarget, LoadedRule, Selected
 from auditor.promql import Part, Selector, parts
 from auditor.series import by_target, target_labels
-from auditor.sources.fetch import fetch_each, fetch_json
+from auditor.sources.fetch import fetch_each
 from auditor.sources.hostile import printable
 from auditor.sources.prometheus import address_of
 
@@ -20,11 +20,6 @@ RULE_LIMIT = 10_000
 SELECTOR_LIMIT = 500  # that are asked about; the labels of one answer are cut down to these:
 TELLING = ("job", "instance", "service", "name", "container", "container_label_com_docker_compose_service")
 _STATES = {"up": True, "down": False}  # "unknown": not scraped yet
-
-
-def read_targets(url: str, environment: str, *, timeout: float = 5.0) -> tuple[LiveTarget, ...]:
-    """The active targets of Prometheus at `url`, by job and address. Raises EvidenceError with the cause."""
-    return parse_targets(fetch_json("Prometheus", url, "/api/v1/targets?state=active", timeout=timeout), environment)
 
 
 def parse_targets(found: object, environment: str) -> tuple[LiveTarget, ...]:

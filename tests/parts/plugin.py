@@ -200,7 +200,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says which real components this run had, and how many tests were skipped for want of which."""
     reports = [report for kind in terminalreporter.stats.values() for report in kind if hasattr(report, "when")]
-    if not any({"engine", "component"} & set(report.keywords) for report in reports):
+    # What could not be collected has no keywords.
+    if not any({"engine", "component"} & set(getattr(report, "keywords", ())) for report in reports):
         return
     terminalreporter.section("components")
     for name in PARTS:
