@@ -82,7 +82,7 @@ def parse_status(found: object, environment: str, path: str) -> AlertmanagerConf
     if not isinstance(text, str):
         raise EvidenceError("Alertmanager cannot be read: its status holds no configuration")
     try:
-        config = parse_text(text.encode(), path, environment)
+        config = parse_text(text.encode("utf-8", "replace"), path, environment)
     except TextError as error:
         raise EvidenceError(f"Alertmanager cannot be read: its configuration has {error.what}") from None
     return replace(config, live=True, faults=())  # it runs, so it took it

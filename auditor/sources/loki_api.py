@@ -78,7 +78,8 @@ def _last(answer: object) -> datetime | None:
     data = answer.get("data") if isinstance(answer, Mapping) else None
     result = data.get("result") if isinstance(data, Mapping) else None
     streams = [item for item in result if isinstance(item, Mapping)] if isinstance(result, list) else []
-    values = [value for stream in streams for value in stream.get("values") or () if isinstance(value, list)]
+    listed = [stream.get("values") for stream in streams]
+    values = [value for one in listed if isinstance(one, list) for value in one if isinstance(value, list)]
     moments = [int(value[0]) for value in values if value and str(value[0]).isdecimal() and len(str(value[0])) < 25]
     newest = max(moments, default=None)
     return datetime.fromtimestamp(newest / 10**9, UTC) if newest is not None else None

@@ -59,7 +59,8 @@ def parse_rules(found: object, environment: str) -> tuple[LoadedRule, ...]:
     groups = data.get("groups") if isinstance(data, Mapping) else None
     if not isinstance(groups, list):
         raise EvidenceError("Prometheus cannot be read: the answer holds no rules")
-    items = (rule for group in groups if isinstance(group, Mapping) for rule in group.get("rules") or ())
+    listed = (group.get("rules") for group in groups if isinstance(group, Mapping))
+    items = (rule for rules in listed if isinstance(rules, list) for rule in rules)
     return tuple(islice((rule for item in items for rule in _rule(item, environment)), RULE_LIMIT))
 
 
