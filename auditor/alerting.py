@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from auditor.frozen import dataclass
@@ -20,7 +20,7 @@ from auditor.model import (
 )
 from auditor.promql import Kept, Part, Selector, parts
 from auditor.scrapes import mute
-from auditor.series import Match, Series, by_target, selects, series_of, target_labels
+from auditor.series import Match, Series, by_target, candidates, selects, target_labels
 
 DEPTH_LIMIT = 10  # of recording rules that build on one another
 
@@ -41,7 +41,7 @@ class Watch:
 
 
 def watches(service: Service, snapshot: Snapshot) -> tuple[Watch, ...]:
-    """The loaded alert rules that can fire for a service, certain ones first."""
+    """The loaded alert rules that can certainly fire for a service, and after them the first of those that may."""
     return _watches(snapshot, service.environment).get(service.name, ())
 
 
@@ -69,15 +69,18 @@ def _asked(environment: str, snapshot: Snapshot) -> bool:
 @lru_cache(maxsize=4)
 def _watches(snapshot: Snapshot, environment: str) -> Mapping[str, tuple[Watch, ...]]:
     config = snapshot.prometheus_of(environment) or PrometheusConfig(environment, "")
-    all_series = series_of(environment, snapshot)
-    seen, given = found_now(snapshot, environment), labels_given(snapshot, environment)
-    found: dict[str, list[Watch]] = {}
+    certain: dict[str, list[Watch]] = {}
+    perhaps: dict[str, Watch] = {}  # what nobody describes is selected by many rules: one of them says enough
     for rule in rules_of(environment, snapshot):
-        for name, watch in _of_rule(rule, config, all_series, seen, given):
-            known = found.setdefault(name, [])
-            if not any(other.rule is rule and other.sure >= watch.sure for other in known):
-                known.append(watch)
-    return {name: tuple(sorted(known, key=lambda watch: not watch.sure)) for name, known in found.items()}
+        seen: set[str] = set()
+        for part, series, sure in _of_rule(rule, config, snapshot):
+            if sure and series.service not in seen:
+                seen.add(series.service)
+                certain.setdefault(series.service, []).append(_watch(rule, part, series, config, sure=True))
+            elif not sure and series.service not in perhaps:
+                perhaps[series.service] = _watch(rule, part, series, config, sure=False)
+    last = {name: (watch,) for name, watch in perhaps.items()}
+    return {name: (*certain.get(name, ()), *last.get(name, ())) for name in (*certain, *perhaps)}
 
 
 Found = Mapping[str, tuple[Mapping[str, str], ...]]
@@ -105,32 +108,41 @@ def now_of(selector: Selector, seen: Found, given: frozenset[str]) -> tuple[Mapp
 def can_select(part: Part, config: PrometheusConfig, snapshot: Snapshot) -> bool:
     """Whether anything has the series of a part: the running Prometheus says so, else a target may give them."""
     environment = config.environment
-    series = series_of(environment, snapshot)
     now = now_of(part.selector, found_now(snapshot, environment), labels_given(snapshot, environment))
     if now:
         return True
     still = {one.name for one in snapshot.of_kind(environment, "exporter") if mute(one, snapshot)} if now == () else ()
-    asked = [each for each in series if now is None or silent(each) or each.service in still]
-    return any(selects(one.selector, each) is not Match.NO for one in unfolded(part, config) for each in asked)
+    return any(
+        selects(one.selector, each) is not Match.NO
+        for one in unfolded(part, config)
+        for each in candidates(one.selector, environment, snapshot)
+        if now is None or silent(each) or each.service in still
+    )
 
 
-def _of_rule(
-    rule: AlertRule, config: PrometheusConfig, all_series: Iterable[Series], seen: Found, given: frozenset[str]
-) -> Iterator[tuple[str, Watch]]:
-    members: dict[str, set[str]] = {}
+def _of_rule(rule: AlertRule, config: PrometheusConfig, snapshot: Snapshot) -> Iterator[tuple[Part, Series, bool]]:
+    """The series that a rule selects, each with the part of its expression that does; and whether it surely does."""
+    environment = config.environment
+    seen, given = found_now(snapshot, environment), labels_given(snapshot, environment)
     for outer in written(rule.expr):
         if not outer.gives:
             continue
         now, likely = seen.get(str(outer.selector)), now_of(outer.selector, seen, given)
+        agrees = _agreement(likely or ())
         for part in unfolded(outer, config):
-            for series in all_series:
-                match = selects(part.selector, series)
-                if match is Match.NO or (part.absent and _one_of_many(part, series, all_series, members)):
-                    continue
+            selected = _selected(part.selector, environment, snapshot)
+            if part.absent and _are_many(each for each, _ in selected):
+                continue  # it stays silent while another of them is there
+            for series, match in selected:
                 if likely is not None and not silent(series):
-                    match = Match.YES if any(_agree(labels, series.labels) for labels in likely) else Match.NO
+                    match = Match.YES if agrees(series.labels) else Match.NO
                 if match is not Match.NO or (part.absent and now == ()):  # it fires just now
-                    yield series.service, _watch(rule, part, series, config, sure=match is not Match.PERHAPS)
+                    yield part, series, match is not Match.PERHAPS
+
+
+def _selected(selector: Selector, environment: str, snapshot: Snapshot) -> list[tuple[Series, Match]]:
+    found = ((series, selects(selector, series)) for series in candidates(selector, environment, snapshot))
+    return [(series, match) for series, match in found if match is not Match.NO]
 
 
 def silent(series: Series) -> bool:
@@ -138,19 +150,28 @@ def silent(series: Series) -> bool:
     return isinstance(series.target, LiveTarget) and series.target.up is not True
 
 
+def _agreement(found: Iterable[Mapping[str, str]]) -> Callable[[Mapping[str, str]], bool]:
+    """Whether one of the label sets that were found can be a series of a target with these labels."""
+    by_instance: dict[str | None, list[Mapping[str, str]]] = {}
+    for labels in found:
+        by_instance.setdefault(labels.get("instance"), []).append(labels)
+    everything = [labels for group in by_instance.values() for labels in group]
+
+    def agrees(target: Mapping[str, str]) -> bool:
+        instance = target.get("instance")
+        groups = (by_instance.get(instance, ()), by_instance.get(None, ())) if instance else (everything,)
+        return any(_agree(labels, target) for group in groups for labels in group)
+
+    return agrees
+
+
 def _agree(found: Mapping[str, str], labels: Mapping[str, str]) -> bool:
     """Whether series with these labels can be the series of a target."""
     return all(labels[name] == value for name, value in found.items() if name in labels)
 
 
-def _one_of_many(part: Part, series: Series, all_series: Iterable[Series], members: dict[str, set[str]]) -> bool:
-    """Whether `absent` would stay silent while another member of what it selects is there."""
-    text = str(part.selector)
-    if text not in members:
-        members[text] = {
-            str(one.labels.get("instance")) for one in all_series if selects(part.selector, one) is not Match.NO
-        }
-    return len(members[text]) > 1
+def _are_many(members: Iterable[Series]) -> bool:
+    return len({str(one.labels.get("instance")) for one in members}) > 1
 
 
 def _watch(rule: AlertRule, part: Part, series: Series, config: PrometheusConfig, *, sure: bool) -> Watch:

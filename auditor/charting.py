@@ -10,7 +10,7 @@ from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.model import Dashboard, Datasource, Grafana, Panel, PrometheusConfig, Query, ScrapeTarget
 from auditor.promql import Selector, parts
-from auditor.series import Match, Series, selects, series_of
+from auditor.series import Match, Series, candidates, selects
 
 PROMQL_KINDS = frozenset(
     {
@@ -108,23 +108,22 @@ def _charts(snapshot: Snapshot, environment: str) -> Mapping[str, tuple[Chart, .
     if grafana is None:
         return {}
     config = snapshot.prometheus_of(environment) or PrometheusConfig(environment, "")
-    all_series = series_of(environment, snapshot)
     matches: dict[str, dict[str, Match]] = {}  # a selector's text -> service -> how surely
     found: dict[str, dict[tuple[str, str], Chart]] = {}
     for dashboard, panel, query in queries(grafana):
         for part in resolved(query.text, config):
             text = str(part.selector)
             if text not in matches:
-                matches[text] = _selected(part.selector, all_series)
+                matches[text] = _selected(part.selector, environment, snapshot)
             for name, match in matches[text].items():
                 chart = Chart(dashboard, panel, query, part.selector, match is Match.YES and query.sure)
                 found.setdefault(name, {}).setdefault((dashboard.key, text), chart)
     return {name: tuple(sorted(of.values(), key=lambda chart: not chart.sure)) for name, of in found.items()}
 
 
-def _selected(selector: Selector, all_series: tuple[Series, ...]) -> dict[str, Match]:
+def _selected(selector: Selector, environment: str, snapshot: Snapshot) -> dict[str, Match]:
     found: dict[str, Match] = {}
-    for series in all_series:
+    for series in candidates(selector, environment, snapshot):
         match = selects(selector, series)
         if match is not Match.NO:
             found[series.service] = max(match, found.get(series.service, Match.NO))

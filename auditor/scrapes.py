@@ -127,9 +127,10 @@ def spoken_for(exporter: Service, environment: str, snapshot: Snapshot) -> tuple
 
     Which kinds an exporter speaks for is in the knowledge base; that a service's entry names it decides.
     """
-    named = [s for s in _others(exporter, environment, snapshot) if _names(s, exporter)]
+    telling, by_kind = _telling(snapshot, environment), _by_kind(snapshot, environment)
+    named = [s for s in telling if s.name != exporter.name and _names(s, exporter)]
     kinds = exporter.component.exporter_of if exporter.component else ()
-    fitting = [s for s in _others(exporter, environment, snapshot) if s.component and s.component.key in kinds]
+    fitting = [s for kind in kinds for s in by_kind.get(kind, ()) if s.name != exporter.name]
     fitting = [s for s in fitting if not _has_other(s, exporter)]
     references = exporter.definition.references if exporter.definition and fitting else ()
     hosts = {
@@ -143,8 +144,20 @@ def spoken_for(exporter: Service, environment: str, snapshot: Snapshot) -> tuple
     return tuple({s.name: s for s in (*named, *told)}.values())
 
 
-def _others(exporter: Service, environment: str, snapshot: Snapshot) -> Iterator[Service]:
-    return (s for s in snapshot.services if s.environment == environment and s.name != exporter.name)
+@lru_cache(maxsize=8)
+def _telling(snapshot: Snapshot, environment: str) -> tuple[Service, ...]:
+    """The services whose entries say who has their metrics."""
+    own = (s for s in snapshot.services if s.environment == environment)
+    return tuple(s for s in own if s.entry and s.entry.metrics and s.entry.metrics.exporter is not None)
+
+
+@lru_cache(maxsize=8)
+def _by_kind(snapshot: Snapshot, environment: str) -> Mapping[str, tuple[Service, ...]]:
+    groups: dict[str, list[Service]] = defaultdict(list)
+    for service in snapshot.services:
+        if service.environment == environment and service.component:
+            groups[service.component.key].append(service)
+    return {kind: tuple(group) for kind, group in groups.items()}
 
 
 def _names(service: Service, exporter: Service) -> bool:

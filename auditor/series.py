@@ -176,6 +176,27 @@ def target_labels(targets: Iterable[LiveTarget]) -> frozenset[str]:
 # --- selecting -----------------------------------------------------------------------------------------------------
 
 
+def candidates(selector: Selector, environment: str, snapshot: Snapshot) -> tuple[Series, ...]:
+    """The series that a selector may select: without those whose target has another value of a label that it names.
+
+    A large system has many rules that each name one job: they need not be held against every series.
+    """
+    exact = (m for m in selector.matchers if m.op == "=" and m.value and m.label in IDENTIFYING)
+    named = next(exact, None)
+    if named is None:
+        return series_of(environment, snapshot)
+    by_value = _by_value(snapshot, environment, named.label)
+    return (*by_value.get(named.value, ()), *by_value.get(None, ()))
+
+
+@lru_cache(maxsize=64)
+def _by_value(snapshot: Snapshot, environment: str, label: str) -> Mapping[str | None, tuple[Series, ...]]:
+    groups: dict[str | None, list[Series]] = {}
+    for series in series_of(environment, snapshot):
+        groups.setdefault(series.labels.get(label), []).append(series)
+    return {value: tuple(group) for value, group in groups.items()}
+
+
 def selects(selector: Selector, series: Series) -> Match:
     """Whether a selector selects series of a service."""
     name = _by_name(selector, series)

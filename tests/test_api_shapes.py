@@ -51,7 +51,9 @@ SILENCES = [
 ]
 STATUS = {"config": {"original": "route: {receiver: a}\nreceivers: [{name: a}]\n"}, "versionInfo": {"version": "9"}}
 SEARCH = [{"uid": "a", "title": "A"}]
-SOURCES = [{"name": "M", "uid": "m", "type": "prometheus", "url": "http://m:9090", "isDefault": True, "access": "proxy"}]
+SOURCES = [
+    {"name": "M", "uid": "m", "type": "prometheus", "url": "http://m:9090", "isDefault": True, "access": "proxy"}
+]
 PANEL = {
     "id": 1,
     "title": "P",

@@ -13,7 +13,7 @@ from auditor.errors import EvidenceError
 from auditor.inventory import Service, Snapshot
 from auditor.ladder import climb, judge_health
 from auditor.model import Address, Component, Definition, LiveTarget, Location, Metrics, Project, SourceState
-from auditor.sources.prometheus_api import read_prometheus
+from auditor.sources.prometheus_api import ANSWER_LIMIT, read_prometheus
 
 URL = "http://127.0.0.1:9090"
 API = f"{URL}/api/v1/targets"
@@ -63,7 +63,7 @@ BAD = (
     (httpx.Response(200, json=[1]), "the answer holds no"),
     (httpx.Response(200, json={"status": "error", "errorType": "unavailable"}), "the answer holds no"),
     (httpx.Response(200, json={"data": {"groups": {}, "activeTargets": {}}}), "the answer holds no"),
-    (httpx.Response(200, content=b" " * (5 * 2**20)), "larger than 4 MiB"),
+    (httpx.Response(200, content=b" " * (ANSWER_LIMIT + 1)), "larger than 32 MiB"),
 )
 
 
@@ -76,6 +76,15 @@ def test_what_is_no_answer_is_an_error_with_its_cause(bad: str, response: httpx.
     with pytest.raises(EvidenceError, match=cause) as caught:
         read_prometheus(URL, "main")
     assert "Prometheus" in caught.value.what
+
+
+@respx.mock
+def test_thousands_of_targets_with_all_that_a_discovery_says_of_them() -> None:
+    said = {f"__meta_docker_container_label_{number}": "x" * 100 for number in range(20)}
+    many = [target(f"http://web-{n}:80/metrics", "up") | {"discoveredLabels": said} for n in range(2_500)]
+    respx.get(API).mock(return_value=answer(*many))
+    respx.get(RULES).mock(return_value=NO_RULES)
+    assert len(read_targets(URL)) == 2_500
 
 
 def rung(source: str, *targets: LiveTarget) -> tuple[str, str | None]:

@@ -15,6 +15,7 @@ from auditor.sources.fetch import fetch_each
 from auditor.sources.hostile import printable
 from auditor.sources.prometheus import address_of
 
+ANSWER_LIMIT = 32 * 2**20  # bytes: a discovery gives a target some kilobytes of labels, and there are thousands
 TARGET_LIMIT = 50_000
 RULE_LIMIT = 10_000
 SELECTOR_LIMIT = 500  # that are asked about; the labels of one answer are cut down to these:
@@ -41,9 +42,8 @@ def read_prometheus(
     cannot be read is left out: nothing is known of it.
     Raises EvidenceError where targets or rules cannot be read.
     """
-    targets, rules = fetch_each(
-        "Prometheus", url, ("/api/v1/targets?state=active", "/api/v1/rules?type=alert"), timeout=timeout * 0.6
-    )
+    paths = ("/api/v1/targets?state=active", "/api/v1/rules?type=alert")
+    targets, rules = fetch_each("Prometheus", url, paths, timeout=timeout * 0.6, limit=ANSWER_LIMIT)
     for answer in (targets, rules):
         if isinstance(answer, EvidenceError):
             raise answer

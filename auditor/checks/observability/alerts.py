@@ -33,7 +33,7 @@ from auditor.model import (
 )
 from auditor.promql import Part
 from auditor.registry import BY_CRITICALITY, Problem, check
-from auditor.series import Match, Series, selects, series_of
+from auditor.series import Match, Series, candidates, selects
 
 _MADE_BY_RULES = ("ALERTS", "ALERTS_FOR_STATE")
 
@@ -194,11 +194,11 @@ def fleet_wide_absent(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[
           rules.yml:
             groups: [{name: all, rules: [{alert: ApiGone, expr: 'absent(up{job="api"})'}]}]
     """
-    series = series_of(config.environment, snapshot)
     for rule in config.rules:
         for part in alerting.resolved(rule.expr, config):
+            series = candidates(part.selector, config.environment, snapshot) if part.absent else ()
             members = {one.labels.get("instance") for one in series if selects(part.selector, one) is Match.YES}
-            if part.absent and len(members) > 1 and not _by_member(rule, config):
+            if len(members) > 1 and not _by_member(rule, config):
                 yield Problem(
                     f"alert `{rule.name}` is silent until all {len(members)} instances of `{part.selector}` are gone",
                     (rule.location,),
