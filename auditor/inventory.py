@@ -333,10 +333,16 @@ class Snapshot:
         return self._swarm.get((service.environment, service.name))
 
     def hidden_in_swarm(self, service: Service) -> bool:
-        """Whether a service without containers here may run in a Swarm whose services could not be read."""
-        return not service.containers and any(
-            host.hidden_services for host in self.hosts if host.environment == service.environment
-        )
+        """Whether more of a service may run in a Swarm whose services could not be read, elsewhere in it."""
+        return self._hidden_in_swarm(service.environment) and all(c.task for c in service.containers)
+
+    def _hidden_in_swarm(self, environment: str) -> bool:
+        """Whether a Swarm keeps its services from us, and nothing tells that Compose started the project instead."""
+        hosts = [host for host in self.hosts if host.environment == environment]
+        if not any(host.hidden_services for host in hosts) or any(h.swarm and not h.hidden_services for h in hosts):
+            return False
+        here = [c for c in self.containers if c.environment == environment and self.in_project(c)]
+        return not any(container.number is not None and not container.task for container in here)
 
     @cached_property
     def _swarm(self) -> Mapping[tuple[str, str], SwarmService]:

@@ -160,9 +160,9 @@ def _running(service: Service, snapshot: Snapshot) -> Step:
         return missing
     if swarm := snapshot.swarm_of(service):
         return _tasks(swarm)
-    if snapshot.hidden_in_swarm(service):
-        return Step(UNKNOWN, "the Swarm's services could not be read")
     up = [c for c in service.containers if c.state == "running"]
+    if snapshot.hidden_in_swarm(service) and not up:
+        return Step(UNKNOWN, HIDDEN)
     if snapshot.runs_once(service):
         return Step(UNKNOWN, _NO_RUN) if _leaves_no_trace(service) else _ran(service.containers, up)
     wanted = service.definition.replicas if service.definition else 1
@@ -171,7 +171,12 @@ def _running(service: Service, snapshot: Snapshot) -> Step:
         return Step(PROVED, None, evidence)
     if not service.containers:
         return Step(DISPROVED, "no container of it exists")
+    if snapshot.hidden_in_swarm(service):
+        return Step(UNKNOWN, f"{len(up)} of {wanted} wanted containers run here; {HIDDEN}", evidence)
     return Step(DISPROVED, f"{len(up)} of {wanted} wanted containers run", evidence)
+
+
+HIDDEN = "where else in the Swarm it runs could not be read"
 
 
 def _tasks(swarm: SwarmService) -> Step:
@@ -278,13 +283,15 @@ def _judged(service: Service, snapshot: Snapshot) -> tuple[Verdict, tuple[str, .
     if swarm := snapshot.swarm_of(service):
         return _swarm_health(service, swarm, snapshot)
     engine = snapshot.source("docker", service.environment).state
+    hidden = snapshot.hidden_in_swarm(service)  # then the tasks that run here speak for it, and nothing else
+    here = tuple(c for c in service.containers if c.state == "running") if hidden else service.containers
     return health.verdict(
         lifecycle=Lifecycle.ONESHOT if snapshot.runs_once(service) else service.lifecycle,
-        containers=service.containers,
+        containers=here,
         probes=snapshot.probes_of(service),
         listeners=listeners if heard and ports else None,
-        engine_state="failed" if snapshot.hidden_in_swarm(service) else engine,
-        wanted=service.definition.replicas if service.definition else 1,
+        engine_state="failed" if hidden and not here else engine,
+        wanted=0 if hidden else service.definition.replicas if service.definition else 1,
         targets_up=_own_targets_up(service, snapshot),
         crossed=(*usage.crossed(service, snapshot), *loops(service, snapshot)),
         restarts_before=snapshot.past[-1].restarts if snapshot.past else None,

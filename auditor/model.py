@@ -546,6 +546,7 @@ class Container:
     service: str | None = None  # Compose service label
     number: int | None = None
     oneoff: bool = False
+    task: bool = False  # of a Swarm's service
     config_files: tuple[str, ...] = ()
     working_dir: str | None = None
     networks: tuple[str, ...] = ()
@@ -612,7 +613,7 @@ class Host:
     memory: int | None = None  # bytes
     version: str | None = None  # of the engine
     swarm: bool = False  # it is an active manager
-    hidden_services: bool = False  # and its services could not be read
+    hidden_services: bool = False  # it is part of a Swarm whose services could not be read
 
 
 @dataclass(frozen=True, slots=True)

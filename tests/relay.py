@@ -13,7 +13,9 @@ from socketserver import StreamRequestHandler, ThreadingMixIn, UnixStreamServer
 Verdict = int | bytes | None  # a status to refuse with, a body to answer with, None: what the engine says
 SILENCE = -1  # as a status: no answer at all
 
-SECTIONS = ("_ping", "version", "containers", "events", "info", "images", "services", "tasks", "networks", "volumes")
+SECTIONS = (
+    "_ping", "version", "containers", "events", "info", "images", "services", "tasks", "nodes", "networks", "volumes",
+)  # fmt: skip
 
 
 class Relay(ThreadingMixIn, UnixStreamServer):

@@ -49,7 +49,7 @@ def test_samples_beside_the_looks_show_what_was_used_between_them(some: Engine) 
         assert soon.wait(30), "there are first samples"
         work = "(head -c 33554432 /dev/zero; sleep 8) | tail -c 33554432 >/dev/null"  # kept until its input ends
         a.exec_run(["sh", "-c", work], detach=False)
-        wait_until(lambda: (mine._peaks.get(a.id, (0,))[0] or 0) > 16 * 2**20)
+        wait_until(lambda: (mine._memory.peaks.get(a.id, (0,))[0] or 0) > 16 * 2**20)
         time.sleep(3)
         first, second = (usages(mine.read("prod"))[a.id] for _ in range(2))
     assert first.memory < 8 * 2**20 < first.memory_peak and first.cpus_peak > 0

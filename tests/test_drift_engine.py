@@ -59,7 +59,7 @@ def found(engine: Engine, folder: Path, file: str) -> Found:
 
 
 def up(engine: Engine, folder: Path, program: Path, file: str) -> None:
-    if program.name == "docker-compose-1":
+    if program.name == "docker-compose-1" and engine.client.api.containers(all=True):
         # It does not recreate a container for a change of `pid`, and cannot recreate one on engine 25 or newer.
         run(engine, folder, program, file, "down", "--timeout", "0")
     run(engine, folder, program, file, "up", "--detach", "--timeout", "0")

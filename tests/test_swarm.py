@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import requests
 
-from auditor.model import Host, Port, RungState, SwarmService
+from auditor.model import Host, Port, SwarmService
 from auditor.sources.docker.read import Reader
-from auditor.sources.docker.swarm import clean, parse_services
+from auditor.sources.docker.swarm import Role, clean, parse_services, role_of_header, role_of_info
 from tests.parts import engine as engines
 from tests.parts.engine import Engine
 from tests.parts.plugin import need, refuse
 from tests.projects import report_of
-from tests.relay import SECTIONS, all_but, relayed
+from tests.relay import SECTIONS, all_but, only, relayed
 
 CANARY = "canary-51ab-not-a-real-secret"
 
@@ -100,24 +100,73 @@ def test_a_strange_shape_is_no_crash(strange: object) -> None:
         parse_services(strange, None, "prod")
 
 
-def test_what_could_not_be_read_is_unknown_and_no_finding() -> None:
-    planes = {"compose": {"services": {"web": {"image": "nginx:1.27.5"}}}, "containers": []}
-    hidden = report_of(planes | {"hosts": [{"swarm": True, "hidden_services": True}]})
-    assert hidden.services[0].rungs["running"].state is RungState.UNKNOWN
-    assert str(hidden.services[0].verdict) == "unknown"
-    assert "composed-not-running" not in {finding.check for finding in hidden.findings}
-    assert "composed-not-running" in {finding.check for finding in report_of(planes).findings}
+WEB: dict[str, Any] = {"name": "demo_web.1.x", "service": "web", "image": "nginx:1.27.5", "task": True}
+HIDES: dict[str, Any] = {"hidden_services": True}
+
+
+@pytest.mark.parametrize(
+    ("containers", "hosts", "state"),
+    [
+        ([], [HIDES], "unknown"),
+        ([WEB], [HIDES], "unknown"),  # one of two
+        ([WEB | {"state": "exited", "exit_code": 1}], [HIDES], "unknown"),  # the Swarm runs another, somewhere
+        ([WEB, WEB | {"name": "demo_web.2.x"}], [HIDES], "proved"),
+        ([], [HIDES, {"source": "docker:b", "swarm": True}], "disproved"),  # another engine is asked, which knows
+        ([{"name": "demo-db-1", "service": "db", "image": "redis:7.4", "number": 1}], [HIDES], "disproved"),
+        ([], [{}], "disproved"),
+    ],
+)
+def test_what_a_swarm_hides_is_unknown_unless_compose_started_the_project(
+    containers: list[dict[str, Any]], hosts: list[dict[str, Any]], state: str
+) -> None:
+    services = {"web": {"image": "nginx:1.27.5", "deploy": {"replicas": 2}}, "db": {"image": "redis:7.4"}}
+    found = report_of({"compose": {"services": services}, "containers": containers, "hosts": hosts})
+    (web,) = (service for service in found.services if service.name == "web")
+    assert str(web.rungs["running"].state) == state
+    assert (str(web.verdict) == "stopped") == (state == "disproved")
+    of_web = {finding.check for finding in found.findings if finding.service == "web"}
+    assert ("composed-not-running" in of_web) == (state == "disproved")
+    assert "exited-with-error" not in of_web
+
+
+@pytest.mark.parametrize(
+    ("swarm", "role"),
+    [
+        ({"LocalNodeState": "active", "ControlAvailable": True}, Role.MANAGER),
+        ({"LocalNodeState": "active", "ControlAvailable": False}, Role.MEMBER),
+        ({"LocalNodeState": "locked"}, Role.MEMBER),
+        ({"LocalNodeState": "inactive"}, Role.NONE),
+        ({}, Role.NONE),
+        (None, Role.NONE),
+    ],
+)
+def test_the_part_in_a_swarm_by_information(swarm: object, role: Role) -> None:
+    assert role_of_info({"Swarm": swarm}) is role
+
+
+@pytest.mark.parametrize(
+    ("said", "role"),
+    [
+        (b"", None),
+        (b"inactive", Role.NONE),
+        (b"active/manager", Role.MANAGER),
+        (b"active/worker", Role.MEMBER),
+        (b"locked", Role.MEMBER),
+    ],
+)
+def test_the_part_in_a_swarm_by_a_ping(said: bytes, role: Role | None) -> None:
+    assert role_of_header(said) is role
 
 
 # --- on a manager of our own -------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def manager() -> Iterator[Engine]:
+@pytest.fixture(scope="module", params=["dockerd", "dockerd28"])
+def manager(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """An engine of its own: what leads a Swarm is no engine for other tests."""
-    for name in ("dockerd", "docker-compose", "busybox"):
+    for name in ("dockerd", request.param, "docker-compose", "busybox"):
         need(name)
-    with engines.running() as started:
+    with engines.running(request.param) as started:
         started.import_busybox("localhost:1/busybox:test")
         try:
             started.client.swarm.init(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:0")
@@ -184,22 +233,54 @@ HIDDEN = {
 }
 
 
-@pytest.mark.parametrize("section", sorted({*SECTIONS} - {"containers", "events"}))
-def test_each_section_that_a_proxy_denies_on_a_manager(manager: Engine, tmp_path: Path, section: str) -> None:
+def test_each_section_that_a_proxy_denies_on_a_manager(manager: Engine, tmp_path: Path) -> None:
     made = manager.client.services.create("localhost:1/busybox:test", ["sleep", "1000"], name="hand")
+    found = {}
     try:
         seen_when(Reader(manager.address, statistics=None), lambda all: "hand" in all and all["hand"].running == 1)
-        with relayed(tmp_path / "s", manager.socket, all_but(section)):
+        for section in {*SECTIONS} - {"containers", "events"}:
+            with relayed(tmp_path / section, manager.socket, all_but(section)):
+                found[section] = Reader(f"unix://{tmp_path}/{section}", statistics=None).read("prod")
+    finally:
+        made.remove()
+    for section, reading in found.items():
+        lost = [HIDDEN[section]] if section in HIDDEN else []
+        assert [limit.partition(" (")[0] for limit in reading.limits] == lost
+        assert all(f"`{section.upper()}`" in limit for limit in reading.limits)
+        services = [(s.name, s.desired, s.running) for s in reading.facts if isinstance(s, SwarmService)]
+        assert services == ([] if section == "services" else [("hand", 1, 1)])
+        (host,) = (fact for fact in reading.facts if isinstance(fact, Host))
+        assert (host.swarm, host.hidden_services) == (True, section == "services")
+
+
+@pytest.mark.parametrize(
+    ("opened", "tasks_here", "wanted"),
+    [
+        # Engine 20.10 does not say in a ping what it leads; its own containers give it away.
+        (("containers",), True, ("the Swarm's services and their tasks", "the Swarm's services and their tasks")),
+        (("containers",), False, ("whether it leads a Swarm", "whether it leads a Swarm")),
+        (("containers", "_ping"), False, ("whether it leads a Swarm", "the Swarm's services and their tasks")),
+    ],
+)
+def test_a_manager_behind_a_proxy_that_opens_little_is_no_engine_without_a_swarm(
+    manager: Engine, tmp_path: Path, opened: tuple[str, ...], tasks_here: bool, wanted: tuple[str, str]
+) -> None:
+    mode = {"Replicated": {"Replicas": int(tasks_here)}}
+    made = manager.client.services.create("localhost:1/busybox:test", ["sleep", "1000"], name="hand", mode=mode)
+    try:
+        seen_when(
+            Reader(manager.address, statistics=None), lambda all: "hand" in all and all["hand"].running == tasks_here
+        )
+        with relayed(tmp_path / "s", manager.socket, only(*opened)):
             found = Reader(f"unix://{tmp_path}/s", statistics=None).read("prod")
     finally:
         made.remove()
-    lost = [HIDDEN[section]] if section in HIDDEN else []
-    assert [limit.partition(" (")[0] for limit in found.limits] == lost
-    assert all(f"`{section.upper()}`" in limit for limit in found.limits)
-    services = [(s.name, s.desired, s.running) for s in found.facts if isinstance(s, SwarmService)]
-    assert services == ([] if section in ("info", "services") else [("hand", 1, 1)])
+        manager.clear()
+    (limit,) = (limit for limit in found.limits if "Swarm" in limit)
+    newer = manager.client.version()["Version"].startswith("28")
+    assert limit.startswith(wanted[newer]) and "`SERVICES`" in limit
     (host,) = (fact for fact in found.facts if isinstance(fact, Host))
-    assert host.hidden_services is (section == "services")
+    assert host.hidden_services == wanted[newer].startswith("the Swarm's")
 
 
 def test_an_engine_without_a_swarm_is_asked_for_none(engine: Engine, tmp_path: Path) -> None:

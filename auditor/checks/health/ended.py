@@ -97,8 +97,8 @@ def _out_of_memory(container: Container, times: int) -> str:
 
 def _down(service: Service, snapshot: Snapshot) -> tuple[Container, ...]:
     """The ended containers that count: of runs that end, the last one; of daemons, those that are missed."""
-    if snapshot.excuse(service) or snapshot.swarm_of(service):  # a Swarm replaces what ended, and tells why it did
-        return ()
+    if snapshot.excuse(service) or snapshot.swarm_of(service) or snapshot.hidden_in_swarm(service):
+        return ()  # a Swarm replaces what ended, and tells why it did
     if snapshot.runs_once(service):
         last = max(service.containers, key=_recency, default=None)
         return (last,) if last and last.state in _ENDED else ()

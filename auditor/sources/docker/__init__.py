@@ -6,6 +6,7 @@ commands and the output of health checks are dropped at once: they may hold secr
 
 from __future__ import annotations
 
-from auditor.sources.docker.read import Reader, Reading, read_containers
+from auditor.sources.docker.read import Reader, read_containers
+from auditor.sources.docker.visit import Reading
 
 __all__ = ["Reader", "Reading", "read_containers"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 IDENTIFIER = r"[0-9a-f]{64}"
+IMAGE = re.compile(f"sha256:{IDENTIFIER}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ _SWARM = "the Swarm's services and their tasks"
 _IMAGES = "what images set, and where their tags moved"
 _DETAILS = "of each container its exit code, restarts, limits, and what it was made with"
 _USED = "what containers use, of the host and of their limits"
+_LEADS = "whether it leads a Swarm, where `INFO` and `SERVICES` are denied too"
 
 READING = (
     Allowed("/version", "VERSION", "the engine's version, and which API it speaks", "the engine's version"),
@@ -41,6 +43,7 @@ READING = (
     Allowed("/containers/{id}/stats", "CONTAINERS", "memory, CPU, processes, network and block traffic", _USED),
     Allowed("/events", "EVENTS", "who ended a container; what changed since the last look", "who ended a container"),
     Allowed("/info", "INFO", "the host's CPUs and memory; whether it leads a Swarm", "the host's CPUs and memory"),
+    Allowed("/_ping", "PING", "where `INFO` is denied: whether it leads a Swarm (from engine 23 on)", _LEADS),
     Allowed("/services", "SERVICES", "on a Swarm's manager: its services, and how many tasks they should have", _SWARM),
     Allowed("/tasks", "TASKS", "on a Swarm's manager: which tasks run, and why others do not", _SWARM),
     Allowed("/images/json", "IMAGES", "which image a tag names now", _IMAGES),

@@ -96,8 +96,8 @@ def _compose(labels: Mapping[str, str]) -> dict[str, Any]:
     podman = {f"{prefix}{k.removeprefix(_PODMAN)}": v for k, v in labels.items() if k.startswith(_PODMAN)}
     labels = {**podman, **labels}
     stack = labels.get("com.docker.stack.namespace")
-    service = labels.get(f"{prefix}service")
-    if service is None and (swarm := labels.get("com.docker.swarm.service.name")):
+    service, swarm = labels.get(f"{prefix}service"), labels.get("com.docker.swarm.service.name")
+    if service is None and swarm:
         service = swarm.removeprefix(f"{stack}_") if stack else swarm
     number = labels.get(f"{prefix}container-number", "")
     files = labels.get(f"{prefix}project.config_files", "")
@@ -105,6 +105,7 @@ def _compose(labels: Mapping[str, str]) -> dict[str, Any]:
         "project": _claim(labels.get(f"{prefix}project") or stack),
         "service": _claim(service),
         "number": int(number) if re.fullmatch(r"[0-9]{1,9}", number) else None,
+        "task": bool(swarm),
         "oneoff": labels.get(f"{prefix}oneoff", "").lower() == "true",
         "config_files": tuple(printable(name, 500) for name in files.split(",")[:100] if name),
         "working_dir": _claim(labels.get(f"{prefix}project.working_dir"), 500),
@@ -152,14 +153,12 @@ def parse_time(text: object) -> datetime | None:
 
 def parse_host(info: JSON, environment: str) -> Host:
     """The engine's machine. Raises AttributeError or TypeError on a strange shape."""
-    swarm = info.get("Swarm") or {}
     return Host(
         environment,
         source="docker",
         cpus=_count(info.get("NCPU")),
         memory=_count(info.get("MemTotal")),
         version=_claim(info.get("ServerVersion"), 60),
-        swarm=swarm.get("LocalNodeState") == "active" and swarm.get("ControlAvailable") is True,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 
 from auditor.model import Port, SwarmService
 from auditor.sources.commands import cut_secrets
@@ -20,6 +21,29 @@ _MODES = {
     "ReplicatedJob": "replicated-job",
     "GlobalJob": "global-job",
 }
+
+
+class Role(Enum):
+    """An engine's part in a Swarm. Only a manager that works tells of the Swarm's services."""
+
+    NONE = "none"
+    MEMBER = "member"
+    MANAGER = "manager"
+
+
+def role_of_info(info: JSON) -> Role:
+    """By the engine's own information. Raises AttributeError on a strange shape."""
+    swarm = info.get("Swarm") or {}
+    state = swarm.get("LocalNodeState")
+    if state in (None, "", "inactive"):
+        return Role.NONE
+    return Role.MANAGER if state == "active" and swarm.get("ControlAvailable") is True else Role.MEMBER
+
+
+def role_of_header(said: bytes) -> Role | None:
+    """By the header `Swarm` of an answer to a ping, `active/manager` for example; None: it tells nothing."""
+    known = {b"": None, b"inactive": Role.NONE, b"active/manager": Role.MANAGER}
+    return known.get(said.strip().lower(), Role.MEMBER)
 
 
 def parse_services(services: object, tasks: object, environment: str) -> list[SwarmService]:

@@ -33,11 +33,12 @@ MAY_READ = allowed(READING)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One whole answer. `date`: the header of that name."""
+    """One whole answer. `date`, `swarm`: the headers of these names."""
 
     status: int
     body: bytes
     date: bytes = b""
+    swarm: bytes = b""
 
     @property
     def moment(self) -> float | None:
@@ -231,7 +232,7 @@ class _Connection(asyncio.Protocol):
         self._waiting = asyncio.get_running_loop().create_future()
         self._limit, self._size, self._head = limit, 0, 0
         self._pieces: list[bytes] = []
-        self._date = b""
+        self._date = self._swarm = b""
         self._framed = self._complete = self.heard = self.reusable = False
         self._transport.write(request)
         return await self._waiting
@@ -282,6 +283,8 @@ class _Connection(asyncio.Protocol):
             self._framed = True
         elif name == b"date":
             self._date = value
+        elif name == b"swarm":
+            self._swarm = value
         elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
             self._fail(Garbled("the answer is compressed, although it was asked not to be"))
 
@@ -300,7 +303,7 @@ class _Connection(asyncio.Protocol):
             return
         self._complete = True
         self.reusable = not self.closed and self._parser.should_keep_alive()
-        self._waiting.set_result(Answer(status, b"".join(self._pieces), self._date))
+        self._waiting.set_result(Answer(status, b"".join(self._pieces), self._date, self._swarm))
 
     def _fail(self, error: Exception) -> None:
         if self._waiting is not None and not self._waiting.done():
