@@ -372,6 +372,7 @@ TOP_KEYS = {
     "checks": Key(table(record(CHECK_KEYS), "check", CHECK), "severity and options of single checks"),
     "select": Key(ONE_OR_MORE, "the checks or profiles of checks to run"),
     "ignore": Key(ONE_OR_MORE, "the checks to leave out"),
+    "knowledge": Key(ONE_OR_MORE, "files that add to what is known of components, or change it"),
 }
 PART, TOP = record(PART_KEYS), record(TOP_KEYS)
 
@@ -426,6 +427,8 @@ def parse_catalogue(data: bytes, path: str, *, read_include: ReadInclude | None 
         checks=tuple(_check(name, item) for name, item in top.get("checks", {}).items()),
         select=top.get("select", ()),
         ignore=top.get("ignore", ()),
+        knowledge=top.get("knowledge", ()),
+        knowledge_place=Location(path, top.at("knowledge").line) if "knowledge" in top.values else None,
     )
 
 

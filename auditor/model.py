@@ -246,6 +246,8 @@ class Catalogue:
     checks: tuple[CheckConfig, ...] = ()
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    knowledge: tuple[str, ...] = ()  # files that add to what is known of components
+    knowledge_place: Location | None = None
 
 
 # --- knowledge -----------------------------------------------------------------------------------------------
@@ -282,15 +284,19 @@ class Component:
     exporter_of: tuple[str, ...] = ()  # for an exporter: keys of the components that it speaks for
     backing: bool = False  # datastore, broker or exporter: no service of its own in a count
     config_files: tuple[str, ...] = ()  # glob patterns of its configuration file in a tree
-    log_path: str | None = None
+    log_path: str | None = None  # where it writes files of its own, in a container
+    log_format: str | None = None  # json, logfmt or plain, on its standard output unless told otherwise
     probe: DefaultProbe | None = None
     replaced_by: str | None = None  # retired or renamed: what to use instead
-    slow_start: bool = False
+    retired: tuple[str, ...] = ()  # those of `images` that are no longer kept up; the first of `images` is
+    start_seconds: int | None = None  # for a slow starter: how long its makers' own examples let it start
     expects: tuple[Expect, ...] = ()
     admin_ports: tuple[int, ...] = ()  # ports of `ports` and others that are for its operators only
     data_paths: tuple[str, ...] = ()  # where it keeps what must outlive it; an image has one of them
     series: tuple[str, ...] = ()  # how the names of its metrics begin, for an exporter those that it alone has
     lacks: tuple[str, ...] = ()  # programs that no tag of its first image brings, `debug` ones left out
+    pointed_by: tuple[str, ...] = ()  # for an exporter: variables and flags that tell it whom to ask
+    alerts: str | None = None  # the address of public alert rules for it
 
 
 # --- what a container is made with ---------------------------------------------------------------------------

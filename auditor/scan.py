@@ -112,7 +112,7 @@ def gather(settings: Settings, progress: Progress | None = None, engines: live.E
     catalogue = _read_catalogue(tree, place)
     judged = _judged(settings, catalogue)
     taken_at = datetime.now(UTC)
-    components = knowledge.load()
+    components = knowledge.extended(catalogue, tree)
     live_engines = [] if settings.offline else [spec for spec in judged if settings.docker or spec.docker]
     asked = frozenset(spec.name for spec in live_engines)
     digest = digester(os.environ, lasting=bool(asked))
@@ -147,6 +147,13 @@ def _read_catalogue(tree: Tree, place: Place) -> Catalogue | None:
     except EvidenceError as error:
         raise CatalogueError(error.what, path=error.path, line=error.line, help=error.help) from error
     return parse_catalogue(data, place.catalogue, read_include=tree.read)
+
+
+def known_components(settings: Settings) -> tuple[Component, ...]:
+    """What is known of components where the settings point. Raises UsageError or CatalogueError."""
+    place = locate(settings)
+    tree = DiskTree(place.root, allow=tuple(Path(path) for path in settings.allow_paths))
+    return knowledge.extended(_read_catalogue(tree, place), tree)
 
 
 def _judged(settings: Settings, catalogue: Catalogue | None) -> tuple[EnvironmentSpec, ...]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+import auditor.knowledge
 from auditor.errors import TextError
-from auditor.knowledge import KINDS, by_image, by_key, by_name, parse_knowledge, repository
-from auditor.sources.knowledge import load, load_texts
+from auditor.knowledge import by_image, by_key, by_name, repository
+from auditor.knowledge.reading import KINDS, extend, parse_knowledge
+from auditor.model import Component, Metrics
+from auditor.sources.knowledge import compile_texts, load, load_texts
 
 KNOWN = load()
 
@@ -38,6 +42,12 @@ def one(text: str) -> None:
         ("docker.elastic.co/elasticsearch/elasticsearch:8.1", "elasticsearch"),
         ("postgis/postgis:16-3.4", "postgres"),
         ("confluentinc/cp-kafka:7.6", "kafka"),
+        ("registry.example/mirror/library/redis", "redis"),
+        ("registry.example:5000/docker.io/library/redis:7@sha256:0123", "redis"),
+        ("[::1]:5000/redis:7", "redis"),
+        ("ghcr.io/prometheus/prometheus", "prometheus"),
+        ("quay.io/keycloak/keycloak:26.0", "keycloak"),
+        ("registry.example/quay.io/keycloak/keycloak@sha256:0123", "keycloak"),
         ("ghcr.io/browserless/chromium:v2", "browserless"),
         ("ghcr.io/browserless/chrome", "browserless"),
         ("browserless/chrome:latest", "browserless-v1"),
@@ -47,6 +57,14 @@ def one(text: str) -> None:
         ("team/redis", None),
         ("myorg/nginx:1", None),
         ("acme/redis-stack", None),
+        ("someone/redis-fork", None),
+        ("redis-fork", None),
+        ("someone/redis_exporter", None),
+        ("my-prom/prometheus", None),
+        ("registry.example/team/redis", None),
+        ("registry.example/team/app/redis", None),
+        ("registry.example/prom/prometheus/extra", None),
+        ("ghcr.io/someone/prometheus-fork:v3", None),
         ("rediss", None),
         ("", None),
         (":7", None),
@@ -129,8 +147,10 @@ def test_facts_that_others_rely_on() -> None:
     assert retired >= {"promtail", "mailhog", "browserless-v1", "redisinsight-v1"}
 
 
-def test_the_texts_are_the_package_data() -> None:
-    assert parse_knowledge(load_texts()) == KNOWN
+def test_the_compiled_form_is_fresh() -> None:
+    assert parse_knowledge(load_texts()) == KNOWN, "run `make generate`"
+    compiled = Path(auditor.knowledge.__file__).parent / "compiled.json"
+    assert compiled.read_text(encoding="utf-8") == compile_texts(), "run `make generate`"
 
 
 @pytest.mark.parametrize(
@@ -155,10 +175,16 @@ def test_the_texts_are_the_package_data() -> None:
         ("a:\n  title: A\n  kind: cache\n  backing: 1", "true or false", 4),
         ("a:\n  title: A\n  kind: cache\n  expects: [x]", "mapping of finding", 4),
         ("a:\n  title: A\n  kind: cache\n  images: x\n  metrics: 1\n  exporter: b", "both `metrics` and `exporter`", 6),
-        ("a:\n  title: A\n  kind: cache\n  images: x\n  exporter: b", "names `b`, which no file describes", None),
-        ("a: {title: A, kind: cache, images: x}\nb: {title: B, kind: cache, images: x}", "the image `x`", None),
-        ("a: {title: A, kind: cache, images: x}\nb: {title: a, kind: cache, images: y}", "the name `a`", None),
+        ("a:\n  title: A\n  kind: cache\n  images: x\n  exporter: b", "names `b`, which no file describes", 5),
+        ("a: {title: A, kind: cache, images: x}\nb: {title: B, kind: cache, images: x}", "the image `x`", 2),
+        ("a: {title: A, kind: cache, images: x}\nb: {title: a, kind: cache, images: y}", "the name `a`", 2),
         ("a: {", "not valid YAML", 2),
+        ("a:\n  title: A\n  kind: cache\n  start: 0", "seconds up to 3600", 4),
+        ("a:\n  title: A\n  kind: cache\n  start: 1m", "a number of seconds", 4),
+        ("a:\n  title: A\n  kind: cache\n  log_format: xml", "is json, logfmt or plain", 4),
+        ("a:\n  title: A\n  kind: cache\n  alerts: x.example", "an https address", 4),
+        ("a:\n  title: A\n  kind: cache\n  images: x\n  retired: x", "`retired` of component `a` names `x`", 5),
+        ("a:\n  title: A\n  kind: cache\n  images: [x, 7]", "a list of texts", 4),
     ],
 )
 def test_what_is_wrong_is_said(text: str, words: str, line: int | None) -> None:
@@ -172,3 +198,75 @@ def test_a_component_is_described_once() -> None:
     text = b"a: {title: A, kind: cache, images: x}"
     with pytest.raises(TextError, match="described twice"):
         parse_knowledge([("x.yaml", text), ("y.yaml", text)])
+
+
+OURS = b"""
+redis: {title: Redis, kind: cache, images: "redis, bitnami/redis", ports: 6379, exporter: metrics, probe: tcp 6379}
+valkey: {title: Valkey, kind: cache, images: valkey/valkey, names: kv store}
+metrics: {title: Redis Exporter, kind: exporter, images: oliver006/redis_exporter, exporter_of: redis}
+"""
+
+
+def added(*texts: str) -> tuple[Component, ...]:
+    return extend(
+        parse_knowledge([("ours.yaml", OURS)]), [(f"{n}.yaml", text.encode()) for n, text in enumerate(texts)]
+    )
+
+
+def test_a_users_file_adds_components() -> None:
+    known = added(
+        "pricing:\n  title: Pricing\n  kind: tool\n  images: [registry.example/shop/pricing]\n  ports: [8080, 8081]"
+    )
+    assert [component.key for component in known] == ["redis", "valkey", "metrics", "pricing"]
+    found = by_image(known, "registry.example/shop/pricing:1.2")
+    assert found is not None
+    assert found.ports == (8080, 8081)
+    assert by_image(known, "other.example/shop/pricing:1.2") is None
+
+
+def test_a_users_file_changes_what_it_gives_and_keeps_the_rest() -> None:
+    known = added("redis: {images: shop/cache, ports: 7000, title: Our Redis, probe: }")
+    redis = by_key(known, "redis")
+    assert redis is not None
+    assert (redis.title, redis.kind, redis.ports, redis.probe) == ("Our Redis", "cache", (7000,), None)
+    assert redis.images == ("redis", "bitnami/redis", "shop/cache")
+    assert redis.metrics is not None
+    assert redis.metrics.exporter == "metrics"
+
+
+def test_a_users_file_gives_an_endpoint_instead_of_an_exporter() -> None:
+    redis = by_key(added("redis: {metrics: 9121/stats}"), "redis")
+    assert redis is not None
+    assert redis.metrics == Metrics(9121, "/stats")
+
+
+def test_an_image_or_a_name_belongs_to_whom_the_user_gives_it() -> None:
+    known = added("own: {title: Own, kind: cache, images: bitnami/redis, names: KV-Store}")
+    assert getattr(by_image(known, "bitnami/redis:7"), "key", None) == "own"
+    assert getattr(by_image(known, "redis:7"), "key", None) == "redis"
+    assert getattr(by_name(known, "kv store"), "key", None) == "own"
+
+
+@pytest.mark.parametrize(
+    ("texts", "words", "where"),
+    [
+        (["redis: {port: 1}"], "unknown key `port`", "0.yaml:1"),
+        (["\nredis:\n  ports: x"], "`x` in `ports` of component `redis` is no port", "0.yaml:3"),
+        (["own: {title: Own, kind: cache}"], "lacks `images`", "0.yaml:1"),
+        (["redis: {title: }"], "must be a text", "0.yaml:1"),
+        (["valkey:\n  exporter: metric"], "names `metric`, which no file describes", "0.yaml:2"),
+        (["redis: {ports: 1}", "redis: {ports: 2}"], "described twice", "1.yaml:1"),
+        (
+            ["a: {title: A, kind: cache, images: x}", "b: {title: B, kind: cache, images: x}"],
+            "the image `x`",
+            "1.yaml:1",
+        ),
+        (["- redis"], "is a mapping", "0.yaml:1"),
+        (["redis: {"], "not valid YAML", "0.yaml:2"),
+    ],
+)
+def test_what_is_wrong_in_a_users_file_is_said(texts: list[str], words: str, where: str) -> None:
+    with pytest.raises(TextError) as caught:
+        added(*texts)
+    assert words in caught.value.what
+    assert caught.value.where == where

@@ -157,9 +157,9 @@ def mixed_image_versions(project: Project, snapshot: Snapshot) -> Iterator[Probl
     needs=("compose",),
 )
 def deprecated_image(definition: Definition, snapshot: Snapshot) -> Iterator[Problem]:
-    """An image was renamed, or its program has come to its end.
+    """An image was renamed, or is no longer kept up, or its program has come to its end.
 
-    It gets no fixes any more, whatever is found in it.
+    It gets no fixes any more, whatever is found in it; some day it can no longer be pulled.
 
     Bad:
         compose:
@@ -169,12 +169,20 @@ def deprecated_image(definition: Definition, snapshot: Snapshot) -> Iterator[Pro
           services: {mail: {image: "axllent/mailpit:v1.24.0"}}
     """
     component = knowledge.by_image(snapshot.components, definition.image) if definition.image else None
-    if component is None or component.replaced_by is None or definition.build:
+    if component is None or definition.build:
+        return
+    image = knowledge.known_image(component, definition.image or "")
+    if component.replaced_by:
+        said, successor = f"{component.title}, which is replaced by {component.replaced_by}", component.replaced_by
+    elif image in component.retired:
+        said = f"{component.title} from `{image}`, which is no longer kept up"
+        successor = f"`{knowledge.published(component)}`"
+    else:
         return
     yield Problem(
-        f"`{definition.name}` runs {component.title}, which is replaced by {component.replaced_by}",
+        f"`{definition.name}` runs {said}",
         (definition.place("image"),),
         key=component.key,
         field="image",
-        fix=f"Move to {component.replaced_by.partition(';')[0]}.",
+        fix=f"Move to {successor.partition(';')[0]}.",
     )

@@ -89,25 +89,36 @@ def _profiles() -> str:
     epilog="""\b
 Example:
   auditor explain alertmanager-missing
+  auditor explain --component redis
   auditor explain --value services.web.image -f compose.yaml"""
 )
 @click.argument("check", metavar="ID", required=False)
 @click.option("--value", "path", metavar="PATH", help="Say instead which lines decided a value of the Compose model.")
+@click.option("--component", metavar="NAME", help="Say instead what is known of a component, and from where.")
+@click.option("--catalogue", metavar="FILE", help="Catalogue whose own knowledge counts, with --component.")
 @click.option("-f", "--file", "files", metavar="FILE", multiple=True, help="Compose file, with --value; repeatable.")
 @click.option("--profile", "profiles", metavar="NAME", multiple=True, help="Profile to activate, with --value.")
 @click.option("--env-file", "env_files", metavar="FILE", multiple=True, help="Variables in place of `.env`'s.")
 @click.option("--root", metavar="DIR", help="Project root; nothing outside it is read.")
-def explain(check: str | None, path: str | None, **asked: Any) -> int:
+def explain(check: str | None, path: str | None, component: str | None, catalogue: str | None, **asked: Any) -> int:
     """Explain one check: why it matters, a bad and a good example, the fix."""
     from auditor.errors import UsageError
 
+    if component is not None and check is None and path is None:
+        from auditor.cli.component import page
+
+        output.write(page(component, catalogue, asked["root"]))
+        return 0
     if path is not None and check is None:
         from auditor.cli.config import chain
 
         output.write(chain(path, asked))
         return 0
-    if check is None or path is not None:
-        raise UsageError("name one check, or a value with --value", help="`auditor checks` lists the checks")
+    if check is None or path is not None or component is not None:
+        raise UsageError(
+            "name one check, a value with --value, or a component with --component",
+            help="`auditor checks` lists the checks",
+        )
     output.write(_page(_find(check)))
     return 0
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from auditor.inventory import Service, Snapshot
 from auditor.knowledge import repository
-from auditor.model import Component, Definition, HealthCheck, Severity
+from auditor.model import Component, Definition, Evidence, HealthCheck, Severity
 from auditor.registry import Problem, check
 
 
@@ -226,12 +226,14 @@ def no_start_period(definition: Definition, snapshot: Snapshot) -> Iterator[Prob
             db: {image: "mysql:8.4", healthcheck: {test: [CMD, mysqladmin, ping], start_period: 60s}}
     """
     asked, component = _asked(definition), snapshot.component_of(definition)
-    if asked is None or asked.start_period or component is None or not component.slow_start:
+    if asked is None or asked.start_period or component is None or not component.start_seconds:
         return
     yield Problem(
         f"`{definition.name}` ({component.title}) is slow to start, and its health check has no start period",
         (definition.place("healthcheck"),),
+        (Evidence("knowledge", f"examples of {component.title} let it start for {component.start_seconds} s"),),
         field="healthcheck",
+        fix=f"Set a `start_period` of `{component.start_seconds}s` or more.",
     )
 
 

@@ -92,6 +92,17 @@ def no_alert(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
         (service.location,) if service.location else (),
         (Evidence("prometheus", f"rules of `{config.path}`", config.path),) if config else (),
         cause=cause or (no_rules(config) if config and not rules else None),
+        fix=_begin_with(service),
+    )
+
+
+def _begin_with(service: Service) -> str | None:
+    """The usual fix with the public rules that there are for it; None where none are known."""
+    if service.component is None or service.component.alerts is None:
+        return None
+    return (
+        "Write an alert on its series, let `auditor build rules` write one, "
+        f"or begin with the public rules at {service.component.alerts}."
     )
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from auditor import ladder
 from auditor.checks.gaps.causes import missing
 from auditor.inventory import Service, Snapshot
+from auditor.knowledge import published
 from auditor.model import (
+    Component,
     Evidence,
     Lifecycle,
     Location,
@@ -59,6 +61,19 @@ def exporter_missing(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
         service=name if snapshot.entry(environment, name) else service.name,
         key=exporter,
         cause=missing(name),
+        fix=_how_to_deploy(component) if component else None,
+    )
+
+
+def _how_to_deploy(exporter: Component) -> str | None:
+    """What to deploy, and how it is told whom to ask, as far as that is known."""
+    port = exporter.metrics.port if exporter.metrics else None
+    if not exporter.pointed_by or port is None:
+        return None
+    told = " or ".join(f"`{name}`" for name in exporter.pointed_by[:2])
+    return (
+        f"Deploy `{published(exporter)}`, tell it the address in {told}, and scrape port {port}; "
+        "or name the endpoint that it has in its entry's `metrics`."
     )
 
 
