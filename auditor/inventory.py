@@ -184,6 +184,31 @@ class Snapshot:
         """The service of that name in a judged environment."""
         return self._by_name.get((environment, name))
 
+    def service_with(self, environment: str, container: str) -> Service | None:
+        """The service that has a container of just that name."""
+        return self._by_own_container.get((environment, container))
+
+    @cached_property
+    def _by_own_container(self) -> Mapping[tuple[str, str], Service]:
+        found: dict[tuple[str, str], Service] = {}
+        for service in self.services:
+            for container in service.containers:
+                found.setdefault((service.environment, container.name), service)
+        return found
+
+    def service_at(self, environment: str, host: str) -> Service | None:
+        """The service whose entry declares an address on that host."""
+        return self._by_address.get((environment, host))
+
+    @cached_property
+    def _by_address(self) -> Mapping[tuple[str, str], Service]:
+        found: dict[tuple[str, str], Service] = {}
+        for service in self.services:
+            if service.entry and service.entry.address:
+                host = service.entry.address.rpartition("//")[2].partition("/")[0].partition(":")[0]
+                found.setdefault((service.environment, host), service)
+        return found
+
     def _services_of(self, environment: str) -> Iterator[Service]:
         definitions = dict(self.definitions(environment))
         containers = self._containers_by_service(environment)
@@ -269,6 +294,14 @@ class Snapshot:
     @cached_property
     def _definitions(self) -> Mapping[str, Mapping[str, Definition]]:
         return {p.environment: {d.name: d for d in p.definitions} for p in self.projects}
+
+    def network_names(self, environment: str) -> Mapping[str, str]:
+        """Network key -> the name that the engine knows it by, as far as the files tell it apart."""
+        return self._network_names.get(environment, {})
+
+    @cached_property
+    def _network_names(self) -> Mapping[str, Mapping[str, str]]:
+        return {project.environment: _real_names(project) for project in self.projects}
 
     @cached_property
     def _entry_of(self) -> Mapping[tuple[str, str], Entry]:
@@ -734,6 +767,14 @@ def _by_host(targets: Iterable[_Target]) -> _ByHost[_Target]:
 def _picked(index: _ByHost[_Target], environment: str, hosts: Iterable[str]) -> tuple[_Target, ...]:
     found = {place: target for host in hosts for place, target in index.get((environment, host), ())}
     return tuple(found[place] for place in sorted(found))
+
+
+def _real_names(project: Project) -> dict[str, str]:
+    networks = (resource for resource in project.resources if resource.section == "networks")
+    return {
+        resource.key: resource.name or (resource.key if resource.external else f"{project.name}_{resource.key}")
+        for resource in networks
+    }
 
 
 def _own_words(service: Service) -> Iterator[str]:

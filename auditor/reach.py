@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from auditor.frozen import dataclass
 from auditor.inventory import HOST_MACHINE, LOCAL_HOSTS, Service, Snapshot
-from auditor.model import Address, Definition, Lifecycle, Port, Project
+from auditor.model import Address, Definition, Lifecycle, Port
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +89,16 @@ def _composed(
 
 def _by_hand(address: Address, environment: str, snapshot: Snapshot) -> Answer | None:
     """A container that nobody composed and that has just this name."""
-    for service in snapshot.services:
-        if service.environment == environment and any(c.name == address.host for c in service.containers):
-            return Answer(service, "name", address.port, None, _serves(service, address.port))
-    return None
+    service = snapshot.service_with(environment, address.host)
+    return Answer(service, "name", address.port, None, _serves(service, address.port)) if service else None
 
 
 def _declared(address: Address, environment: str, snapshot: Snapshot) -> Answer | None:
     entry = snapshot.entry(environment, address.host)
     elsewhere = entry is not None and entry.lifecycle in (Lifecycle.EXTERNAL, Lifecycle.PROCESS, Lifecycle.EMBEDDED)
     service = snapshot.service(environment, entry.name) if entry and elsewhere else None
-    if service is None:
-        service = next(
-            (s for s in snapshot.services if s.environment == environment and _declared_host(s) == address.host), None
-        )
+    service = service or snapshot.service_at(environment, address.host)
     return Answer(service, "address", address.port, None, None) if service else None
-
-
-def _declared_host(service: Service) -> str | None:
-    address = service.entry.address if service.entry else None
-    return address.rpartition("//")[2].partition("/")[0].partition(":")[0] if address else None
 
 
 def _metrics_port(service: Service) -> int | None:
@@ -158,26 +146,13 @@ def _own_command(service: Service) -> bool:
 
 def share_network(one: Definition, other: Definition, snapshot: Snapshot) -> bool | None:
     """Whether two composed services are on a common network; None where one of them is on none that is known."""
-    project = snapshot.project(one.environment)
-    if project is None:
-        return None
-    names = real_names(project)
-    own, theirs = networks_of(one, snapshot, names), networks_of(other, snapshot, names)
+    own, theirs = networks_of(one, snapshot), networks_of(other, snapshot)
     return not own.isdisjoint(theirs) if own and theirs else None
 
 
-def real_names(project: Project) -> dict[str, str]:
-    """Network key -> the name that the engine knows it by, as far as the files tell it apart."""
-    networks = (resource for resource in project.resources if resource.section == "networks")
-    return {
-        resource.key: resource.name or (resource.key if resource.external else f"{project.name}_{resource.key}")
-        for resource in networks
-    }
-
-
-def networks_of(definition: Definition, snapshot: Snapshot, names: Mapping[str, str]) -> frozenset[str]:
+def networks_of(definition: Definition, snapshot: Snapshot) -> frozenset[str]:
     """The networks that a service is on, by their real names; through `network_mode: service:NAME` another's."""
-    composed = snapshot.definitions(definition.environment)
+    composed, names = snapshot.definitions(definition.environment), snapshot.network_names(definition.environment)
     for _ in range(8):
         mode = definition.network_mode or ""
         other = composed.get(mode.removeprefix("service:")) if mode.startswith("service:") else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -64,7 +64,7 @@ def shared_setting_mismatch(project: Project, snapshot: Snapshot) -> Iterator[Pr
         holders = [(d, v) for d in project.active for v in d.variables if v.name == name and v.digest]
         if name not in declared:
             holders = [(d, v) for d, v in holders if snapshot.component_of(d) is None]
-            holders = [(d, v) for d, v in holders if any(_meet(d, other) for other, _ in holders if other is not d)]
+            holders = _meeting(holders)
         composed = [_Holder(snapshot.called(d), d.name, v, "compose", v.location) for d, v in holders]
         yield from _compared(name, composed + [h for h in processes if h.variable.name == name], project.environment)
 
@@ -92,8 +92,14 @@ def _of_processes(environment: str, snapshot: Snapshot) -> Iterator[_Holder]:
         yield from found.values()
 
 
-def _meet(one: Definition, other: Definition) -> bool:
-    return not set(one.networks).isdisjoint(other.networks) or bool(one.network_mode and other.network_mode)
+def _meeting(holders: list[tuple[Definition, Variable]]) -> list[tuple[Definition, Variable]]:
+    """Those that share a network, or a mode of the network, with another of them."""
+    on = Counter(place for definition, _ in holders for place in _places(definition))
+    return [(d, v) for d, v in holders if any(on[place] > 1 for place in _places(d))]
+
+
+def _places(definition: Definition) -> set[str]:
+    return {*definition.networks, *(("",) if definition.network_mode else ())}
 
 
 def _compared(name: str, holders: list[_Holder], environment: str) -> Iterator[Problem]:
@@ -171,12 +177,14 @@ def _of_definition(definition: Definition, snapshot: Snapshot) -> Iterator[Probl
 
 def _of_process(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     """Addresses of this machine that a process was started with, and that are not those of whom they name."""
-    others = [e for e in snapshot.entries(service.environment) if e.lifecycle is Lifecycle.PROCESS and e.ports]
     found: dict[tuple[str, Address], str] = {}
     for listener in snapshot.holders_of(service).own:
         for name, address in listener.addresses.items():
             if address.host.lower() in LOCAL_HOSTS and address.port:
                 found.setdefault((name, address), called(listener))
+    if not found:
+        return
+    others = [e for e in snapshot.entries(service.environment) if e.lifecycle is Lifecycle.PROCESS and e.ports]
     for (name, address), process in sorted(found.items(), key=lambda item: item[0][0]):
         target = _meant(name, [entry for entry in others if entry.name != service.name])
         if target is None or address.port in target.ports:

@@ -15,7 +15,7 @@ from auditor.model import (
     Project,
     Severity,
 )
-from auditor.reach import networks_of, real_names
+from auditor.reach import networks_of
 from auditor.registry import Problem, check
 
 
@@ -134,9 +134,8 @@ def unreachable_dependency(project: Project, snapshot: Snapshot) -> Iterator[Pro
             db: {image: "postgres:16.8", networks: [back]}
           networks: {front: {}, back: {}}
     """
-    names = real_names(project)
     composed = snapshot.definitions(project.environment)
-    networks = {d.name: networks_of(d, snapshot, names) for d in project.active}
+    networks = {d.name: networks_of(d, snapshot) for d in project.active}
     for definition in project.active:
         own = networks[definition.name]
         wanted = uses(definition, snapshot)

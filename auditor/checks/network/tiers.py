@@ -15,7 +15,6 @@ from auditor.model import (
     Severity,
     Tier,
 )
-from auditor.reach import real_names
 from auditor.registry import Problem, check
 
 
@@ -60,8 +59,7 @@ def tier_violation(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     tier = tier_of(definition, snapshot) if definition else None
     if definition is None or tier is None or snapshot.catalogue is None:
         return
-    project = snapshot.project(definition.environment)
-    names = real_names(project) if project else {}
+    names = snapshot.network_names(definition.environment)
     allowed = {*tier.networks, *snapshot.catalogue.shared_networks}
     for key in definition.networks if tier.networks else ():
         if not allowed & {key, names.get(key, key)}:
@@ -115,7 +113,7 @@ def tier_skipped(project: Project, snapshot: Snapshot) -> Iterator[Problem]:
     if catalogue is None or len(catalogue.tier_order) < 3:
         return
     rank = {tier: position for position, tier in enumerate(catalogue.tier_order)}
-    names = real_names(project)
+    names = snapshot.network_names(project.environment)
     shared = {*catalogue.shared_networks}
     on: dict[str, dict[int, list[tuple[Definition, Location]]]] = defaultdict(lambda: defaultdict(list))
     for definition in project.active:
