@@ -11,6 +11,8 @@ _COLLECT_AFTER = 100_000  # objects
 def main() -> None:
     """Run the command line on the process's arguments and leave with its exit code."""
     # Hardly anything made here is cyclic; by default the collector would walk the growing model hundreds of times.
+    # One audit ends long before it matters; what goes on (`serve`, `top`) switches it on again.
+    gc.disable()
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
     from auditor.cli.shell import run
 

@@ -6,14 +6,15 @@ adds by itself is a difference; what cannot be known is no difference either, an
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from auditor import setup
+from auditor.frozen import dataclass
 from auditor.inventory import ALIVE, Service, Snapshot
 from auditor.model import Container, Definition, Setting, Setup
 from auditor.setup import ANY
@@ -26,7 +27,7 @@ _DEFAULT_SHM = 64 << 20  # bytes
 _DEFAULT_GRACE = 10  # seconds
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
 class Difference:
     """One field that differs. `name`: of a variable, label, target or network in it. The texts hold no secret."""
 

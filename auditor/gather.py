@@ -5,15 +5,17 @@ Pure given a Tree: the same files give the same facts.
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from auditor import compose, knowledge
 from auditor.compose.mounts import resolve_mount
 from auditor.compose.schema import Schema
 from auditor.digest import Digester
 from auditor.errors import AuditorError
+from auditor.frozen import dataclass
 from auditor.model import (
     AlertmanagerConfig,
     Catalogue,
@@ -43,7 +45,7 @@ PROMETHEUS_FILE = "/etc/prometheus/prometheus.yml"
 ALERTMANAGER_FILES = ("/etc/alertmanager/alertmanager.yml", "/etc/alertmanager/config.yml")
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class FileFacts:
     """What the files of a project say, and how reading them went."""
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import TypeAlias, TypeVar
 
 from auditor import belonging, knowledge, listening
+from auditor.frozen import dataclass
 from auditor.listening import Holders
 from auditor.model import (
     Alert,
@@ -104,7 +106,7 @@ class WaiverUse:
     judged: bool = True
 
 
-@dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Snapshot:
     """All facts of one moment. `environments` are those that are judged; the files of the others are read too."""
 

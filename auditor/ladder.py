@@ -60,6 +60,14 @@ class Step:
 
 def unknown(snapshot: Snapshot, source: str, environment: str) -> Step | None:
     """The step for a source that was not asked or could not be read; None where it was read."""
+    known = _memory_of(snapshot).missing
+    key = source, environment
+    if key not in known:
+        known[key] = _missing(snapshot, source, environment)
+    return known[key]
+
+
+def _missing(snapshot: Snapshot, source: str, environment: str) -> Step | None:
     state = snapshot.source(source, environment)
     if state.state == "ok":
         return None
@@ -77,6 +85,7 @@ class _Memory:
     """What was worked out of one snapshot; the report asks for it, and checks ask again."""
 
     def __init__(self) -> None:
+        self.missing: dict[tuple[str, str], Step | None] = {}
         self.rungs: dict[tuple[str, str], Mapping[str, Rung]] = {}
         self.verdicts: dict[tuple[str, str], tuple[Verdict, tuple[str, ...]]] = {}
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from auditor.digest import Digester
 from auditor.errors import AuditorError, EvidenceError
+from auditor.frozen import dataclass
 from auditor.model import (
     Alert,
     AlertmanagerConfig,
@@ -85,7 +87,7 @@ class Engines:
         return found
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class LiveFacts:
     """What was alive."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import md5
 from typing import Any
 
+from auditor.frozen import dataclass
 from auditor.matching import pattern
 
 Labels = Mapping[str, str]

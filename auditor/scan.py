@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -15,6 +15,7 @@ from auditor import charting, engine, live, policy
 from auditor.catalogue import parse_catalogue
 from auditor.digest import Digester
 from auditor.errors import AuditorError, CatalogueError, EvidenceError, SettingsError, UsageError, did_you_mean
+from auditor.frozen import dataclass
 from auditor.gather import FileFacts, Request, gather_files, specs
 from auditor.inventory import Snapshot
 from auditor.model import Catalogue, Component, EnvironmentSpec, Moment, Peak, Report, SourceState

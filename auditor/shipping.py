@@ -188,6 +188,8 @@ def _by_itself(service: Service, definition: Definition, snapshot: Snapshot) -> 
     if service.component and service.component.kind in ("dashboard", "log_store", "log_shipper", "metrics"):
         return None
     receiving = {s.service for s in shippers_of(environment, snapshot) if any(i.kind == "receive" for i in s.inputs)}
+    if not receiving and not snapshot.of_kind(environment, "log_store"):
+        return None
     for reference in definition.references:
         found = answer(reference.address, service, environment, snapshot)
         there = found.service if found else None

@@ -41,7 +41,7 @@ def _visible(character: str) -> str:
 
 def guard(line: str) -> str:
     """A finished line of output that no CI runner takes for a command, whatever text stands at its beginning."""
-    return _COMMAND_AT_START.sub(r"\1\\::", line)
+    return _COMMAND_AT_START.sub(r"\1\\::", line) if "::" in line else line
 
 
 def encodable(text: str, encoding: str | None) -> str:

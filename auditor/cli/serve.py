@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,6 +45,7 @@ def serve(**flags: Any) -> int:
 
 def run(settings: Settings) -> int:
     """Serve until a signal ends it; 0 then. Raises UsageError where the address would be open to everybody."""
+    gc.enable()
     from auditor.cli.shell import Terminated
     from auditor.web.app import serve as serve_forever
 

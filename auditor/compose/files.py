@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
 from collections.abc import Iterable
 from collections.abc import Mapping as AnyMapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from auditor.compose import dotenv
 from auditor.compose.casts import cast
@@ -19,6 +20,7 @@ from auditor.compose.shape import conform
 from auditor.compose.tracked import secrets_in
 from auditor.digest import Digester
 from auditor.errors import AuditorError, EvidenceError, TextError
+from auditor.frozen import dataclass
 from auditor.model import Fault, Location
 from auditor.tree import NO_SUCH_FILE, Tree, join
 from auditor.yamlfile import Mapping, Sequence, Value, parse_documents
@@ -49,7 +51,7 @@ class Source:
     asked: Location
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Unit:
     """The services of one document (or of one file that is extended), and those whose `extends` is done."""
 

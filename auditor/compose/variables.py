@@ -11,7 +11,7 @@ from auditor.compose.references import addresses
 from auditor.compose.secrets import classify, giver
 from auditor.compose.values import scalar_text
 from auditor.frozen import dataclass
-from auditor.model import Location, Reference, Variable
+from auditor.model import Address, Location, Reference, Variable
 from auditor.yamlfile import Mapping, Sequence, Value
 
 
@@ -20,6 +20,16 @@ class EnvFile(NamedTuple):
 
     path: str
     raw: bool
+
+
+class _Said(NamedTuple):
+    """What a name and a value say, wherever they stand."""
+
+    kind: str
+    default: str | None
+    given_by: str | None
+    hosts: tuple[Address, ...]
+    switches: bool  # debugging on
 
 
 class _Judged(NamedTuple):
@@ -49,28 +59,43 @@ class Reader:
         self.values = values  # what `KEY` without a value takes
         self.services = services
         self._read: dict[tuple[EnvFile, ...], dict[str, _Judged]] = {}
+        self._known: dict[tuple[str, str | None, bool, bool], _Said] = {}
 
     def judge(self, key: str, item: Value, location: Location, *, own: bool, from_file: bool = False) -> _Judged:
         """`own`: the variable says under which address the service itself is reached."""
         given = None if item is None else item if isinstance(item, str) else scalar_text(item)
+        said = self._said(key, given, own, from_file)
+        return _Judged(
+            Variable(
+                key,
+                said.kind,
+                location,
+                said.default,
+                digest=self._digest(self.values.get(key) if item is None else given),
+                given_by=said.given_by,
+            ),
+            given or "",
+            location,
+            tuple(Reference(host, f"variable `{key}`", location) for host in said.hosts),
+            said.switches,
+        )
+
+    def _said(self, key: str, given: str | None, own: bool, from_file: bool) -> _Said:
+        """Services of one project often have the same settings; equal texts say the same, but not an expanded one."""
+        if isinstance(given, Text):
+            return self._judge(key, given, own, from_file)
+        asked = key, given, own, from_file
+        said = self._known.get(asked)
+        if said is None:
+            said = self._known[asked] = self._judge(key, given, own, from_file)
+        return said
+
+    def _judge(self, key: str, given: str | None, own: bool, from_file: bool) -> _Said:
         inherited = self.values.get(key, "") if given is None else given
         hosts = () if own else addresses(key, inherited, self.services)
         kind, default = classify(key, given, is_address=bool(hosts) or "://" in inherited, from_file=from_file)
         by = giver(key, given or "", is_address=bool(hosts)) if default else None
-        return _Judged(
-            Variable(
-                key,
-                kind,
-                location,
-                default,
-                digest=self._digest(self.values.get(key) if item is None else given),
-                given_by=by,
-            ),
-            given or "",
-            location,
-            tuple(Reference(host, f"variable `{key}`", location) for host in hosts),
-            bool(given) and switches_debugging(key, given or ""),
-        )
+        return _Said(kind, default, by, hosts, bool(given) and switches_debugging(key, given or ""))
 
     def _digest(self, value: str | None) -> str | None:
         """That of a value; None where it, or a variable in it, is not set."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
+from auditor.frozen import dataclass
 from auditor.inventory import LOCAL_HOSTS, Service, Snapshot
 from auditor.listening import called
 from auditor.model import (
@@ -60,8 +60,14 @@ def shared_setting_mismatch(project: Project, snapshot: Snapshot) -> Iterator[Pr
     """
     declared = snapshot.catalogue.shared_settings if snapshot.catalogue else ()
     processes = list(_of_processes(project.environment, snapshot))
-    for name in sorted({*declared, *_SIGNING}):
-        holders = [(d, v) for d in project.active for v in d.variables if v.name == name and v.digest]
+    names = {*declared, *_SIGNING}
+    having: dict[str, list[tuple[Definition, Variable]]] = defaultdict(list)
+    for definition in project.active:
+        for variable in definition.variables:
+            if variable.name in names and variable.digest:
+                having[variable.name].append((definition, variable))
+    for name in sorted(names):
+        holders = having[name]
         if name not in declared:
             holders = [(d, v) for d, v in holders if snapshot.component_of(d) is None]
             holders = _meeting(holders)

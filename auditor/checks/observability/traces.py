@@ -48,17 +48,16 @@ def tracing_not_connected(project: Project, snapshot: Snapshot) -> Iterator[Prob
               environment: {OTEL_EXPORTER_OTLP_ENDPOINT: "http://jaeger:4317"}
     """
     environment = project.environment
-    fed: set[str] = set()
     for definition, reference in _told(environment, snapshot):
-        service = snapshot.service_of(definition)
-        found = answer(reference.address, service, environment, snapshot)
-        if found is not None and not _only_shows(service):
-            fed.add(found.service.name)
         if _EXPORTS.search(reference.where):
             yield from _astray(definition, reference, environment, snapshot)
+    stores = [s for s in snapshot.of_kind(environment, "tracing") if s.component and s.component.key in _KEEPS]
+    if not stores:
+        return
+    fed = set(_fed(environment, snapshot))
     unread = _by_collectors(environment, snapshot, fed)
-    for store in snapshot.of_kind(environment, "tracing"):
-        if store.component is None or store.component.key not in _KEEPS or unread or not deployed(store, snapshot):
+    for store in stores:
+        if unread or not deployed(store, snapshot):
             continue
         if store.name not in fed:
             place = store.definition.location if store.definition else store.location
@@ -73,6 +72,15 @@ def _told(environment: str, snapshot: Snapshot) -> Iterator[tuple[Definition, Re
     for definition in snapshot.definitions(environment).values():
         if definition.active:
             yield from ((definition, reference) for reference in definition.references)
+
+
+def _fed(environment: str, snapshot: Snapshot) -> Iterator[str]:
+    """Whom the settings of services name, by what answers there."""
+    for definition, reference in _told(environment, snapshot):
+        service = snapshot.service_of(definition)
+        found = answer(reference.address, service, environment, snapshot)
+        if found is not None and not _only_shows(service):
+            yield found.service.name
 
 
 def _only_shows(service: Service | None) -> bool:

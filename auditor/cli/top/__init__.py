@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,7 @@ def _watch(settings: Settings, every: float, audit_every: float) -> int:
     from auditor.cli.top.view import View, press, rows
     from exporters.services import lines
 
+    gc.enable()
     scan.locate(settings)  # a catalogue that is named and not there is the caller's mistake
     console = Console(highlight=False, markup=False, emoji=False)
     view = View()

@@ -6,12 +6,13 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 from auditor import knowledge
 from auditor.compose.mounts import resolve_mount
 from auditor.errors import AuditorError
+from auditor.frozen import dataclass
 from auditor.model import Address, Catalogue, Component, Definition, Entry, Location, Project, Reference
 from auditor.sources.told.literals import Named, named_addresses
 from auditor.sources.told.proxies import caddy, haproxy, nginx

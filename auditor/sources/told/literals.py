@@ -10,8 +10,8 @@ import ast
 import re
 import warnings
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
+from auditor.frozen import dataclass
 from auditor.model import Address
 
 MAX_NODES = 300_000
