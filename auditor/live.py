@@ -6,7 +6,6 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +35,8 @@ from auditor.model import (
 )
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from auditor.sources.docker import Reader
 
 NAMES = ("docker", "processes", "prometheus-api", "alertmanager")
@@ -232,6 +233,8 @@ def _loki(url: str) -> Callable[[str], Sequence[object]]:
 
 def gather_live(wanted: Sequence[Ask], unasked: Sequence[EnvironmentSpec]) -> LiveFacts:
     """Reads each source once, in threads. One that is not back at the deadline has failed; its thread is left."""
+    from concurrent.futures import ThreadPoolExecutor, wait  # with it comes `logging`: not for files alone
+
     facts = LiveFacts()
     started = time.monotonic()
     pool = ThreadPoolExecutor(max_workers=max(1, min(8, len(wanted))), thread_name_prefix="auditor-source")

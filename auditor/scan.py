@@ -18,7 +18,7 @@ from auditor.errors import AuditorError, CatalogueError, EvidenceError, Settings
 from auditor.frozen import dataclass
 from auditor.gather import FileFacts, Request, gather_files, specs
 from auditor.inventory import Snapshot
-from auditor.model import Catalogue, Component, EnvironmentSpec, Moment, Peak, Report, SourceState
+from auditor.model import Catalogue, Component, EnvironmentSpec, Moment, Peak, Project, Report, SourceState
 from auditor.settings import Settings
 from auditor.sources import compose_schema, knowledge
 from auditor.sources.tree import DiskTree
@@ -369,8 +369,15 @@ def _adapter() -> TypeAdapter[Snapshot]:
 
 def save_snapshot(snapshot: Snapshot) -> bytes:
     """The snapshot as JSON text, from which the same audit can be run again."""
-    content = {"schema": SNAPSHOT_SCHEMA, "snapshot": _adapter().dump_python(snapshot, mode="json")}
+    plain = replace(snapshot, projects=tuple(map(_written_out, snapshot.projects)))
+    content = {"schema": SNAPSHOT_SCHEMA, "snapshot": _adapter().dump_python(plain, mode="json")}
     return (json.dumps(content, indent=1, ensure_ascii=True) + "\n").encode()
+
+
+def _written_out(project: Project) -> Project:
+    """The project with every place made, which otherwise are made when they are asked for."""
+    definitions = (replace(definition, lines=dict(definition.lines)) for definition in project.definitions)
+    return replace(project, definitions=tuple(definitions))
 
 
 def load_snapshot(data: bytes, path: str) -> Snapshot:

@@ -6,7 +6,6 @@ import base64
 import binascii
 import os
 import re
-import secrets
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
@@ -42,7 +41,7 @@ def digester(environ: Mapping[str, str], *, lasting: bool) -> Digester:
 
 @cache
 def _of_this_process() -> bytes:
-    return secrets.token_bytes(KEY_BYTES)
+    return os.urandom(KEY_BYTES)
 
 
 def _told(text: str) -> bytes:
@@ -77,8 +76,8 @@ def _read(path: Path) -> bytes | None:
 def _make(path: Path) -> bytes | None:
     """Writes a key under another name and links it: whoever comes first wins, and nobody ever reads half of one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    key = secrets.token_bytes(KEY_BYTES)
-    draft = path.with_name(f"{KEY_FILE}.{secrets.token_hex(8)}")
+    key = os.urandom(KEY_BYTES)
+    draft = path.with_name(f"{KEY_FILE}.{os.urandom(8).hex()}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -76,7 +76,7 @@ def cpu_limit(container: Container, service: Service | None) -> float | None:
 
 def crossed(service: Service, snapshot: Snapshot) -> tuple[str, ...]:
     """What it uses beyond the thresholds of `memory-high` and `cpu-high`, in words. A run that ends may use all."""
-    if snapshot.runs_once(service):
+    if not service.containers or snapshot.runs_once(service):
         return ()
     memory = _threshold(snapshot, "memory-high", MEMORY_WARNING)
     cpu = _threshold(snapshot, "cpu-high", CPU_WARNING)

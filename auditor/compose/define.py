@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Callable, Collection, Iterator
 from collections.abc import Mapping as AnyMapping
@@ -16,7 +15,7 @@ from auditor.compose.healthcheck import question
 from auditor.compose.interpolate import Text
 from auditor.compose.merge import Short, build_mapping, keyed, named, nothing, started
 from auditor.compose.mounts import mounts
-from auditor.compose.places import Faults
+from auditor.compose.places import Faults, Lines
 from auditor.compose.ports import exposed, ports
 from auditor.compose.purpose import purpose
 from auditor.compose.references import in_command
@@ -538,10 +537,9 @@ def _measured(
 # --- lines ---------------------------------------------------------------------------------------------------------
 
 
-def _lines(service: Mapping, environment: Mapping, faults: Faults) -> dict[str, Location]:
+def _lines(service: Mapping, environment: Mapping, faults: Faults) -> Lines:
     """Every dotted field down to four keys and the place that decided it."""
-    at = faults.places.at
-    lines: dict[str, Location] = {}
+    lines: dict[str, int] = {}
     forms = {
         "environment": environment,
         "depends_on": named(service.get("depends_on"), started),
@@ -550,7 +548,7 @@ def _lines(service: Mapping, environment: Mapping, faults: Faults) -> dict[str, 
     }
     todo: list[tuple[str, Value, int]] = []
     for key, value in service.items():
-        lines[key] = at(service.lines[key])
+        lines[key] = service.lines[key]
         if key == "build":
             value = build_mapping(value, service.lines[key])
         todo.append((key, forms.get(key) if key in forms else value, 1))
@@ -562,18 +560,13 @@ def _lines(service: Mapping, environment: Mapping, faults: Faults) -> dict[str, 
             positions = value.lines
             for key, item in value.items():
                 inner = f"{path}.{key}"
-                lines[inner] = at(positions[key])
+                lines[inner] = positions[key]
                 if isinstance(item, _CONTAINERS):
                     todo.append((inner, item, depth + 1))
         elif isinstance(value, Sequence) and path not in _WHOLE:
             for index, item in enumerate(value):
                 inner = f"{path}.{index}"
-                lines[inner] = at(value.lines[index])
+                lines[inner] = value.lines[index]
                 if isinstance(item, Mapping):
                     todo.append((inner, item, depth + 1))
-    return lines
-
-
-def project_directory(files: tuple[str, ...], directory: str) -> str:
-    """Where relative paths begin: the directory of the first file."""
-    return posixpath.dirname(files[0]) if files else directory
+    return Lines(lines, faults.places.at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from auditor.errors import did_you_mean
 from auditor.model import Fault, Location
@@ -42,6 +42,28 @@ class Places:
             number = self._numbers[path] = len(self.paths)
             self.paths.append(path)
         return number << _SHIFT
+
+
+class Lines(Mapping[str, Location]):
+    """Dotted field -> the place that decided it, made when it is asked for: most never are."""
+
+    __slots__ = ("_at", "_positions")
+
+    def __init__(self, positions: dict[str, int], at: Callable[[int], Location]) -> None:
+        self._positions = positions
+        self._at = at
+
+    def __getitem__(self, field: str) -> Location:
+        return self._at(self._positions[field])
+
+    def __contains__(self, field: object) -> bool:
+        return field in self._positions
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._positions)
+
+    def __len__(self) -> int:
+        return len(self._positions)
 
 
 _MOST = 1_000  # faults that one load tells apart
