@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from auditor.compose.forms import (
     Convert,
@@ -17,7 +18,7 @@ from auditor.compose.forms import (
     items,
     memory,
     mode,
-    mode_number,
+    natural,
     nested,
     nullable_pairs,
     pairs,
@@ -29,6 +30,7 @@ from auditor.compose.forms import (
 )
 from auditor.compose.interpolate import written
 from auditor.compose.merge import Merged, named, nothing, unwrap
+from auditor.compose.mounts import is_path, sections
 from auditor.compose.values import scalar_text
 from auditor.yamlfile import Mapping, Sequence, Value
 
@@ -40,7 +42,14 @@ _SHORT = re.compile(
 )
 _HIGHEST = 65_535
 _MOST_PORTS = 10_000
-_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        IPv6Address(text) if ":" in text else IPv4Address(text)
+    except AddressValueError:
+        return False
+    return "%" not in text
 
 
 def _published(value: Value, work: Work) -> Value:
@@ -73,13 +82,20 @@ def ports(value: Value, work: Work) -> Value:
             work.refuse(str(error), position)
             continue
         for port in made:
-            key: object = port
-            if isinstance(port, Mapping):
-                key = tuple(port.get(name) for name in ("host_ip", "published", "target", "protocol"))
-            found[key] = (port, position)
+            found[_binding(port, unwrap(item))] = (port, position)
         if len(found) > _MOST_PORTS:
             raise FormError(f"more than {_MOST_PORTS} ports")
     return Sequence([port for port, _ in found.values()], line=value.line, lines=[line for _, line in found.values()])
+
+
+def _binding(port: Value, item: Value) -> object:
+    """By what Compose tells two ports apart: long forms as they are written, so that `8080` is not `"8080"`."""
+    if not isinstance(port, Mapping):
+        return port
+    source = item if isinstance(item, Mapping) else port
+    published = source.get("published")
+    host, protocol = source.get("host_ip", "0.0.0.0"), source.get("protocol", "tcp")  # noqa: S104 - a name, not bound
+    return host, published.__class__ is int, None if published is None else str(published), port["target"], protocol
 
 
 def _port(item: Value, work: Work) -> list[Value]:
@@ -97,7 +113,7 @@ def _port(item: Value, work: Work) -> list[Value]:
     if protocol not in ("tcp", "udp", "sctp"):
         raise FormError(f"`{source[:60]}` has no protocol that Compose knows")
     host = (match["host"] or "").strip("[]")
-    if host and ":" not in host and not _IPV4.fullmatch(host):
+    if host and not _is_address(host):
         raise FormError(f"`{host[:60]}` is no address")
     targets, given = _span(match["target"]), match["published"] or ""
     if targets[0] == 0:
@@ -139,6 +155,9 @@ def _long_port(item: Mapping, work: Work) -> Value:
     made = record(item, _PORT, work)
     if "target" not in made:
         raise FormError("a port without a `target`")
+    host = item.get("host_ip")
+    if isinstance(host, str) and not _is_address(host) and not (work.lenient and "$" in host):
+        raise FormError(f"`{host[:60]}` is no address")
     result = begun(item)
     for key in _PORT:
         if key in made:
@@ -167,9 +186,18 @@ def expose(value: Value, work: Work) -> Value:
 
 # --- volumes -------------------------------------------------------------------------------------------------------
 
-_DRIVE = re.compile(r"[A-Za-z]:")
 _SHORTEST = 2  # characters: Compose looks no further into a target that is not longer
 _PROPAGATIONS = frozenset(("shared", "slave", "private", "rshared", "rslave", "rprivate"))
+
+
+def _tmpfs_mode(value: Value, work: Work) -> Value:
+    """As a number; Compose reads none from a text here, and keeps 32 bits."""
+    if isinstance(value, str) and not work.lenient:
+        raise FormError("is no file mode: write it octal and without quotes, such as `0440`")
+    found = natural(value, work)
+    return found & 0xFFFFFFFF if isinstance(found, int) else found
+
+
 _BIND: Fields = {"propagation": text, "selinux": text, "create_host_path": flag, "recursive": text}
 _BIND_ORDER = ("selinux", "propagation", "create_host_path", "recursive")
 _VOLUME: Fields = {
@@ -180,7 +208,7 @@ _VOLUME: Fields = {
     "consistency": text,
     "bind": nested({key: _BIND[key] for key in _BIND_ORDER}),
     "volume": nested({"labels": pairs, "nocopy": flag, "subpath": text}),
-    "tmpfs": nested({"size": memory, "mode": mode_number}),
+    "tmpfs": nested({"size": memory, "mode": _tmpfs_mode}),
     "image": nested({"subpath": text}),
 }
 
@@ -220,7 +248,7 @@ def _mount(item: Value, work: Work) -> Value:
 
 
 def _short_mount(source: str, item: str, work: Work) -> Value:
-    parts = _sections(source)
+    parts = sections(source)
     if any(part == "" for part in parts):
         raise FormError(f"`{written(item)[:60]}` has an empty section between colons")
     if len(parts) > 3:
@@ -233,8 +261,8 @@ def _short_mount(source: str, item: str, work: Work) -> Value:
     values: dict[str, Value] = {"type": "volume", "source": origin, "target": target}
     if "ro" in flags:
         values["read_only"] = True
-    if origin[0] in "./~" or _DRIVE.match(origin):
-        values["type"], values["source"] = "bind", origin if _DRIVE.match(origin) else work.absolute(origin)
+    if is_path(origin):
+        values["type"], values["source"] = "bind", mounted(origin, work)
         bind: dict[str, Value] = {flag: flag for flag in ("selinux",) if not {"z", "Z"}.isdisjoint(flags)}
         if bind:
             bind["selinux"] = "z" if "z" in flags else "Z"
@@ -247,15 +275,12 @@ def _short_mount(source: str, item: str, work: Work) -> Value:
     return _at(work, values)
 
 
-def _sections(source: str) -> list[str]:
-    """By colons, but for that of a Windows drive, which any single letter is taken for."""
-    parts = [""]
-    for character in source:
-        if character != ":" or (len(parts[-1]) == 1 and parts[-1].isalpha()):
-            parts[-1] += character
-        else:
-            parts.append("")
-    return parts
+_OF_WINDOWS = re.compile(r"[\\/]{2}|[\x00-\x7f]:[\\/]")
+
+
+def mounted(path: str, work: Work) -> str:
+    """A path of the host, as Compose makes it absolute: what is absolute on Windows stays, too."""
+    return path if _OF_WINDOWS.match(path) else work.absolute(path)
 
 
 def _clean(path: str) -> str:
@@ -271,7 +296,7 @@ def _long_mount(item: Mapping, work: Work) -> Value:
         if not isinstance(source, str):
             raise FormError("a bind mount wants a `source`")
         if not (work.lenient and source.startswith("$")):
-            made["source"] = work.absolute(source)
+            made["source"] = mounted(source, work)
     return made
 
 
@@ -317,38 +342,34 @@ def _device(item: Value, work: Work) -> Value:
     return _at(work, {key: part for key, part in found.items() if part})
 
 
-_HOST = re.compile(r"[=:]")
-
-
 def hosts(value: Value, work: Work) -> Value:
-    """`name=address`, sorted by name."""
-    found: dict[str, list[tuple[str, int]]] = {}
+    """`name=address`, sorted."""
+    found: list[tuple[str, int]] = []
+    for name, address, position in _addresses(value, work):
+        if not name or ":" in name or "=" in name:
+            work.refuse(f"`{name[:60]}` is no name of a host", position)
+        bare = address[1:-1] if len(address) > 2 and address[0] == "[" and address[-1] == "]" else address
+        found.append((f"{name}={bare}", position))
+    found.sort(key=lambda entry: entry[0])
+    return Sequence([shown for shown, _ in found], line=work.position, lines=[line for _, line in found])
+
+
+def _addresses(value: Value, work: Work) -> Iterator[tuple[str, str, int]]:
+    """Name, address and position; an item of a list may hold several addresses."""
     if isinstance(value, Mapping):
         for name, given in value.items():
-            addresses = list(given) if isinstance(given, Sequence) else [given]
-            found[name] = [(scalar_text(unwrap(address)), value.lines[name]) for address in addresses]
+            addresses = given if isinstance(given, Sequence) else [given]
+            yield from ((name, scalar_text(unwrap(address)), value.lines[name]) for address in addresses)
     elif isinstance(value, Sequence):
         for item, position in zip(value, value.lines, strict=True):
             entry = scalar_text(unwrap(item))
-            match = _HOST.search(entry)
-            if match is None or not entry[match.end() :]:
+            name, sign, rest = entry.partition("=" if "=" in entry else ":")
+            if not sign:
                 work.refuse(f"`{entry[:60]}` is no host with its address", position)
                 continue
-            split = entry.find("=") if "=" in entry else match.start()
-            name, address = entry[:split], entry[split + 1 :]
-            if (address, position) not in found.setdefault(name, []):
-                found[name].append((address, position))
+            yield from ((name, address, position) for address in rest.split(","))
     else:
         raise FormError("wants a list or a mapping")
-    pairs_ = [(name, _bare(address), line) for name in sorted(found) for address, line in found[name]]
-    lines: dict[str, int] = {}
-    for name, address, line in pairs_:
-        lines.setdefault(f"{name}={address}", line)
-    return Sequence(lines, line=work.position, lines=list(lines.values()))
-
-
-def _bare(address: str) -> str:
-    return address[1:-1] if address.startswith("[") and address.endswith("]") else address
 
 
 _GRANT: Fields = {"source": text, "target": text, "uid": text, "gid": text, "mode": mode}
@@ -404,7 +425,7 @@ _ATTACHMENT: Fields = {
     "interface_name": text,
     "ipv4_address": text,
     "ipv6_address": text,
-    "link_local_ips": texts,
+    "link_local_ips": distinct,
     "mac_address": text,
     "priority": whole,
 }
@@ -437,6 +458,22 @@ def models(value: Value, work: Work) -> Value:
 
 
 def ulimits(value: Value, work: Work) -> Value:
+    """Both limits of each name, or the one number that is both."""
+    return _limits(value, work, whole)
+
+
+def ulimits_of_build(value: Value, work: Work) -> Value:
+    """The same where Compose reads no number from a text, not even from a variable's."""
+    return _limits(value, work, _number)
+
+
+def _number(value: Value, work: Work) -> Value:
+    if isinstance(value, str):
+        raise FormError("wants a number, not a text")
+    return whole(value, work)
+
+
+def _limits(value: Value, work: Work, number: Convert) -> Value:
     if not isinstance(value, Mapping):
         raise FormError("wants a mapping")
     result = begun(value)
@@ -445,13 +482,23 @@ def ulimits(value: Value, work: Work) -> Value:
         if isinstance(item, Mapping):
             if "soft" not in item or "hard" not in item:
                 raise FormError(f"`{name[:60]}` wants both `soft` and `hard`")
-            made: Value = record(item, {"soft": whole, "hard": whole}, work)
+            limits = {key: number(unwrap(item[key]), work) for key in ("soft", "hard")}
+            both = begun(item)
+            for key, limit in limits.items():
+                if limit or work.yaml:
+                    put(both, key, limit, item)
+            made: Value = both
         else:
             if isinstance(item, float):
                 raise FormError(f"`{name[:60]}` wants a whole number")
-            made = whole(item, work)
+            made = number(item, work) or _no_limit(work)
         put(result, name, made, value)
     return result or None
+
+
+def _no_limit(work: Work) -> Value:
+    """What Compose makes of a single 0."""
+    return _at(work, {"soft": 0, "hard": 0} if work.yaml else {})
 
 
 def _count(value: Value, work: Work) -> Value:

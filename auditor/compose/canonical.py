@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from auditor.compose import Composition, compose, normal_name
+from auditor.compose.attached import mounted
 from auditor.compose.consistency import resource_fault, service_faults
 from auditor.compose.files import Source, beneath
 from auditor.compose.forms import (
@@ -237,6 +238,10 @@ class Writing:
     def _known(self, section: str, name: str) -> bool:
         if section == "services":
             return name in self.active
+        if section == "builds":
+            services = unwrap(self.model.get("services"))
+            service = unwrap(services.get(name)) if isinstance(services, Mapping) else None
+            return isinstance(service, Mapping) and unwrap(service.get("build")) is not None
         declared = unwrap(self.model.get(section))
         return isinstance(declared, Mapping) and name in declared
 
@@ -346,6 +351,8 @@ class Writing:
         old = unwrap(value.get("external"))
         external = isinstance(old, Mapping) or boolean(old) is True
         made = record(value, _SECTIONS[section], self.work, _KEEP)
+        if section == "volumes":
+            _bind(made, self.work)
         result = begun(value)
         if section == "models":
             for key in made:
@@ -392,6 +399,15 @@ def _names(section: str, service: Mapping) -> Iterator[str]:
             continue
         if isinstance(source, str):
             yield source
+
+
+def _bind(volume: Mapping, work: Work) -> None:
+    """A local volume that is a directory of the host names it absolutely."""
+    options = volume.get("driver_opts")
+    if volume.get("driver") != "local" or not isinstance(options, Mapping) or options.get("o") != "bind":
+        return
+    if isinstance(device := options.get("device"), str):
+        options["device"] = mounted(device, work)
 
 
 def _external(value: Value, work: Work) -> Value:

@@ -33,7 +33,10 @@ def resource_fault(section: str, value: Value) -> str | None:
 
 
 def service_faults(service: Mapping, known: Callable[[str, str], bool]) -> Iterator[str]:
-    """What is wrong with one canonical service. `known`: whether a section declares a name."""
+    """What is wrong with one canonical service. `known`: whether a section declares a name.
+
+    `builds` are the services that have a `build`.
+    """
     build = service.get("build")
     if not any(service.get(key) for key in ("image", "build", "provider")):
         yield "has neither `image` nor `build`"
@@ -43,6 +46,9 @@ def service_faults(service: Mapping, known: Callable[[str, str], bool]) -> Itera
             yield f"refers to the undefined model `{name[:60]}`"
     if isinstance(build, Mapping):
         yield from _build_faults(build, known)
+        platforms, platform = build.get("platforms"), service.get("platform")
+        if platform and isinstance(platforms, Sequence) and platforms and platform not in platforms:
+            yield f"runs on `{str(platform)[:60]}`, which is none of its `build.platforms`"
     yield from _reservation_faults(service)
 
 
@@ -60,6 +66,8 @@ def _build_faults(build: Mapping, known: Callable[[str, str], bool]) -> Iterator
             name = path.removeprefix("service:")
             if not known("services", name):
                 yield f"builds on the undefined service `{name[:60]}`"
+            elif not known("builds", name):
+                yield f"builds on the service `{name[:60]}`, which has no `build`"
 
 
 def _reservation_faults(service: Mapping) -> Iterator[str]:

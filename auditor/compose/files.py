@@ -353,8 +353,8 @@ class Loader:
         for entry, line in zip(entries, entries.lines, strict=True):
             included = self._included(unwrap(entry), line, directory, scope, ancestors)
             if included is not None:
-                merged = included if merged is None else merge_model(merged, included, self.faults)
-        return own if merged is None else merge_model(merged, own, self.faults)
+                merged = included if merged is None else merge_model(merged, _besides(included, merged), self.faults)
+        return own if merged is None else merge_model(merged, _besides(own, merged), self.faults)
 
     def _included(
         self, entry: Value, position: int, directory: str, scope: Scope, ancestors: tuple[str, ...]
@@ -474,6 +474,19 @@ def _settled(model: Mapping, scope: Scope) -> Mapping:
         settled["environment"] = environment
         found[name] = settled
     result["services"] = found
+    return result
+
+
+def _besides(model: Mapping, known: Mapping) -> Mapping:
+    """A model without what another says too, word by word: a file that is included twice says nothing twice."""
+    result = copied(model)
+    for section, items in model.items():
+        there = known.get(section)
+        if isinstance(items, Mapping) and isinstance(there, Mapping):
+            result[section] = kept = copied(items)
+            for key in [key for key, item in items.items() if key in there and item == there[key]]:
+                del kept[key]
+                kept.lines.pop(key, None)
     return result
 
 

@@ -236,7 +236,7 @@ def memory(value: Value, work: Work) -> Value:
     if work.lenient:
         return value
     if isinstance(value, float):
-        raise FormError("wants a whole number of bytes, or a text")
+        return None  # Compose takes it, and reads nothing from it
     found = size(value)
     if found is None:
         raise FormError("is no size: write a number with `b`, `k`, `m` or `g`")
@@ -306,10 +306,6 @@ def mode(value: Value, work: Work) -> Value:
     return f"0{number:o}"
 
 
-def mode_number(value: Value, work: Work) -> Value:
-    return value if work.lenient else int(str(mode(value, work)), 8)
-
-
 def command(value: Value, work: Work) -> Value:
     """A command line as its words; null stays null."""
     if value is None:
@@ -338,12 +334,10 @@ def one_or_more(value: Value, work: Work) -> Sequence:
 
 
 def distinct(value: Value, work: Work) -> Sequence:
-    """A list of texts, each once."""
+    """A list of texts; of those that say the same before a `=`, the last one, where the first one stood."""
     found = texts(value, work)
-    seen: dict[Value, int] = {}
-    for item, position in zip(found, found.lines, strict=True):
-        seen.setdefault(item, position)
-    return Sequence(seen, line=found.line, lines=list(seen.values()))
+    seen = {str(item).partition("=")[0]: (item, line) for item, line in zip(found, found.lines, strict=True)}
+    return Sequence([item for item, _ in seen.values()], line=found.line, lines=[line for _, line in seen.values()])
 
 
 def unique(value: Value, work: Work) -> Sequence:
@@ -370,6 +364,15 @@ def exact_pairs(value: Value, work: Work) -> Value:
         if isinstance(item, bool | float | Mapping | Sequence):
             raise FormError("wants texts or whole numbers as values")
     return pairs(value, work)
+
+
+def variables(value: Value, work: Work) -> Value:
+    """Variables; what has no value is null. No name ends with a space, where Compose has them as a list."""
+    if isinstance(value, Sequence | Merged):  # pairs that are merged are a list for Compose
+        for name in keyed(value) or ():
+            if name[-1:].isspace():
+                raise FormError(f"the name `{name[:60]}` ends with a space")
+    return nullable_pairs(value, work)
 
 
 def nullable_pairs(value: Value, work: Work) -> Value:

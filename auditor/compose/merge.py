@@ -200,8 +200,12 @@ def build_mapping(value: Value, position: int) -> Value:
 
 
 def _hosts(base: Value, over: Value, where: Where) -> Value:
-    """A name may have several addresses, so mappings count as lists of `name=address`."""
-    return generic(_as_hosts(base), _as_hosts(over), where)
+    """A name may have several addresses, so mappings count as lists of `name=address`; what is there is not added."""
+    left, right = _as_hosts(base), _as_hosts(over)
+    if isinstance(left, Sequence) and isinstance(right, Sequence):
+        new = [(item, line) for item, line in zip(right, right.lines, strict=True) if item not in left]
+        right = Sequence([item for item, _ in new], line=right.line, lines=[line for _, line in new])
+    return generic(left, right, where)
 
 
 def _as_hosts(value: Value) -> Value:

@@ -13,7 +13,8 @@ from auditor.model import Definition, Location, Mount
 from auditor.tree import join
 from auditor.yamlfile import Mapping, Sequence, Value
 
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_LETTER = re.compile(r"(?:^|:)[^\W\d_]:")  # which Compose takes for a Windows drive, whatever follows
+_DRIVE = re.compile(r"[^\W\d_]:")
 _PROPAGATIONS = frozenset(("shared", "slave", "private", "rshared", "rslave", "rprivate"))
 _KINDS = ("bind", "volume", "tmpfs", "npipe", "cluster", "image")
 
@@ -75,7 +76,7 @@ def _read(item: Value, directory: str, location: Location) -> Mount | None:
 
 
 def _short(item: str, directory: str, location: Location) -> Mount | None:
-    parts = _split(item)
+    parts = sections(item)
     if any(part == "" for part in parts[:2]) or not parts:
         if isinstance(item, Text):  # a variable was empty, and that is said elsewhere
             return Mount("volume", clean(parts[1]), location=location) if len(parts) > 1 and parts[1] else None
@@ -85,7 +86,7 @@ def _short(item: str, directory: str, location: Location) -> Mount | None:
     source, target, *options = parts
     flags = ",".join(options).split(",")
     read_only = "ro" in flags
-    if source[0] in "./~" or _DRIVE.match(source):
+    if is_path(source):
         propagation = next((flag for flag in flags if flag in _PROPAGATIONS), None)
         path = _inside(source, directory)
         return Mount("bind", clean(target), path, read_only, location, propagation, unset=_unset(item))
@@ -100,13 +101,22 @@ def _unset(value: str) -> bool:
     return open_ended and literal == value
 
 
-def _split(item: str) -> list[str]:
-    """By colons, but for that of a Windows drive."""
-    drive = _DRIVE.match(item)
-    if drive is None:
+def sections(item: str) -> list[str]:
+    """A short volume by its colons, but for that of a Windows drive."""
+    if not _LETTER.search(item):
         return item.split(":")
-    head, *rest = item[2:].split(":")
-    return [item[:2] + head, *rest]
+    parts = [""]
+    for character in item:
+        if character != ":" or (len(parts[-1]) == 1 and parts[-1].isalpha()):
+            parts[-1] += character
+        else:
+            parts.append("")
+    return parts
+
+
+def is_path(source: str) -> bool:
+    """Whether the source of a short volume is a path of the host, not the name of a volume."""
+    return source[0] in "./~" or source.startswith("\\\\") or _DRIVE.match(source) is not None
 
 
 def _long(item: Mapping, directory: str, location: Location) -> Mount:

@@ -24,7 +24,19 @@ def rebase_model(model: Mapping, source: str, target: str) -> Mapping:
         items = model.get(section)
         if isinstance(items, Mapping):
             result[section] = _each(items, lambda item: _at_key(item, "file", change))
+    volumes = model.get("volumes")
+    if isinstance(volumes, Mapping):
+        result["volumes"] = _each(volumes, lambda volume: _volume(volume, change))
     return result
+
+
+def _volume(volume: Value, change: _Change) -> Value:
+    """A local volume that is a directory of the host."""
+    options = volume.get("driver_opts") if isinstance(volume, Mapping) else None
+    if not isinstance(volume, Mapping) or not isinstance(options, Mapping):
+        return volume
+    bound = volume.get("driver") == "local" and options.get("o") == "bind"
+    return _at_key(volume, "driver_opts", lambda found: _at_key(found, "device", change)) if bound else volume
 
 
 def rebase_service(service: Mapping, source: str, target: str) -> Mapping:

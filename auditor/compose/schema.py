@@ -22,19 +22,45 @@ NEWER = frozenset(("jobs", "no_cache_filter", "pre_start", "umask", "use_service
 _UNIQUE = {"uniqueItems": True}
 _NO_FRACTION = {"items": {"type": ["string", "integer"]}}
 _NAMED = {"items": {"pattern": "."}}
+_BYTES = {"type": ["number", "string"]}
+_REQUESTED = {"items": {"properties": dict.fromkeys(("capabilities", "device_ids", "options"), _UNIQUE)}}
+_LABELLED = {"properties": {"labels": _UNIQUE}}
+_POLICIES = "always|never|build|if_not_present|missing|refresh|daily|weekly|every_[0-9]+[wdhms]"  # anywhere in it
+_ANY_NAME = {"additionalProperties": None}
+_WATCHED = {"items": {"properties": dict.fromkeys(("ignore", "include"), _UNIQUE)}}
 # A merge patch (RFC 7386): null takes a key away.
 DIFFERENCES: dict[str, Any] = {
+    "properties": {"models": _ANY_NAME, "networks": _ANY_NAME},
     "$defs": {
+        "config": _LABELLED,
         "container_spec": {
             "properties": {
                 **dict.fromkeys(("device_cgroup_rules", "security_opt"), _UNIQUE),
+                **dict.fromkeys(("mem_limit", "memswap_limit", "shm_size"), _BYTES),
                 "volumes_from": _UNIQUE | _NAMED,
                 "group_add": _UNIQUE | _NO_FRACTION,
                 **dict.fromkeys(("models", "networks"), _UNIQUE),
+                "pull_policy": {
+                    "pattern": "always|never|build|if_not_present|missing|refresh|daily|weekly|every_[0-9]+[wdhms]"
+                },
+                "volumes": {"items": {"properties": {"volume": _LABELLED}}},
             },
         },
+        "development": {"properties": {"watch": _WATCHED}},
+        "devices": _REQUESTED,
+        "extra_hosts": _UNIQUE,
+        "gpus": _REQUESTED,
+        "secret": _LABELLED,
         "service": {"properties": {"external_links": _UNIQUE, "links": _NAMED}},
-        "workload_spec": {"properties": {"depends_on": _UNIQUE, "expose": _NO_FRACTION}},
+        "service_hook": {"properties": {"environment": _UNIQUE}},
+        "volume": _LABELLED,
+        "workload_spec": {
+            "properties": {
+                "build": {"properties": {"ssh": _UNIQUE}},
+                "depends_on": _UNIQUE,
+                "expose": _NO_FRACTION,
+            }
+        },
     },
 }
 # A text that stands for a boolean is one of these, in any case; but in two places it has a meaning of its own.

@@ -23,7 +23,6 @@ from auditor.compose.forms import (
     memory,
     natural,
     nested,
-    nullable_pairs,
     one_or_more,
     pairs,
     put,
@@ -32,6 +31,7 @@ from auditor.compose.forms import (
     text,
     texts,
     unique,
+    variables,
     whole,
 )
 from auditor.compose.interpolate import Text
@@ -55,7 +55,7 @@ def _context(value: Value, work: Work) -> Value:
 
 def _args(value: Value, work: Work) -> Value:
     """Arguments without a value come from the environment, and vanish where it has none."""
-    source = nullable_pairs(value, work)
+    source = variables(value, work)
     if not isinstance(source, Mapping):
         return None
     result = begun(source)
@@ -122,7 +122,7 @@ BUILD: Fields = {
     "secrets": attached.grants,
     "shm_size": memory,
     "tags": distinct,
-    "ulimits": attached.ulimits,
+    "ulimits": attached.ulimits_of_build,
     "platforms": texts,
     "privileged": flag,
 }
@@ -211,16 +211,12 @@ def _deploy(value: Value, work: Work) -> Value:
 # --- development, hooks, health ----------------------------------------------------------------------------------
 
 
-def _environment(value: Value, work: Work) -> Value:
-    return nullable_pairs(value, work)
-
-
 _HOOK: Fields = {
     "command": command,
     "user": text,
     "privileged": flag,
     "working_dir": text,
-    "environment": _environment,
+    "environment": variables,
 }
 
 
@@ -245,7 +241,7 @@ def _path(value: Value, work: Work) -> Value:
 
 
 def _watch(item: Value, work: Work) -> Value:
-    made = record(item, {"path": _path, "action": text, "target": text, "exec": _exec, "include": one_or_more,
+    made = record(item, {"path": _path, "action": text, "target": text, "exec": _hook, "include": one_or_more,
                          "ignore": one_or_more, "initial_sync": flag}, work)  # fmt: skip
     _judge_watch(made)
     if work.yaml:
@@ -273,10 +269,6 @@ def _judge_watch(made: Mapping) -> None:
         raise FormError(f"a rule of `watch` wants an `action`: {', '.join(_ACTIONS)}")
     if str(action).startswith("sync") and not made.get("target"):
         raise FormError("a rule of `watch` that syncs wants a `target`")
-
-
-def _exec(value: Value, work: Work) -> Value:
-    return record(value, _HOOK, work)
 
 
 def _develop(value: Value, work: Work) -> Value:
@@ -418,7 +410,7 @@ SERVICE: Fields = {
     "credential_spec": nested(_CREDENTIAL),
     "depends_on": _depends_on,
     "deploy": _deploy,
-    "device_cgroup_rules": distinct,
+    "device_cgroup_rules": texts,
     "devices": attached.devices,
     "dns": one_or_more,
     "dns_opt": distinct,
@@ -427,11 +419,11 @@ SERVICE: Fields = {
     "domainname": text,
     "entrypoint": command,
     "provider": _provider,
-    "environment": nullable_pairs,
+    "environment": variables,
     "expose": attached.expose,
     "external_links": unique,
     "extra_hosts": attached.hosts,
-    "group_add": distinct,
+    "group_add": texts,
     "gpus": attached.requested_devices,
     "hostname": text,
     "healthcheck": _healthcheck,
@@ -510,8 +502,22 @@ def canonical_service(
                 put(result, key, made.get(key), made)
         elif key in made:
             put(result, key, made[key], made)
+    _scaled(result)
     work.service = None
     return result
+
+
+def _scaled(service: Mapping) -> None:
+    """`deploy` says what `scale` does, where both are written."""
+    scale, deploy = service.get("scale"), service.get("deploy")
+    if isinstance(deploy, Merged) and scale is not None:
+        old = dict(deploy)
+        deploy.clear()
+        for key in (*DEPLOY, *old):
+            if key == "replicas" and "replicas" not in old:
+                put(deploy, key, scale, service, "scale")
+            elif key in old:
+                deploy[key] = old[key]
 
 
 def _folded(value: Mapping, environment: AnyMapping[str, tuple[str | None, int]]) -> Mapping:
