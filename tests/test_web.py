@@ -530,6 +530,21 @@ def test_a_report_older_than_two_intervals_is_unknown_everywhere(site: Site) -> 
     assert_blind(site, "older than two intervals of 60 s")
 
 
+def test_a_report_is_told_old_before_anybody_has_to_wait_for_that(tmp_path: Path) -> None:
+    hang, scans = threading.Event(), iter([report((service("web"),))])
+    scan = lambda _: next(scans, None) or (hang.wait(20) and None)  # noqa: E731
+    watch = create_app(Settings(port=0, interval=1, database=f"sqlite:///{tmp_path / 'h'}"), scan=scan).watch
+    watch.start()
+    try:
+        end = time.monotonic() + 15
+        while watch.latest.stale is None and time.monotonic() < end:
+            time.sleep(0.05)
+        assert watch.latest.stale == "the last report is older than two intervals of 1 s"
+    finally:
+        hang.set()
+        watch.stop()
+
+
 def test_a_slow_scan_may_take_its_time(site: Site) -> None:
     def slow(_: Settings) -> Report:
         site.clock.now += 100

@@ -33,6 +33,7 @@ from exporters import metrics, report_json, status_json
 Scan = Callable[[Settings], Report]
 log = logging.getLogger("auditor.web")
 _JOB = "scan"
+_AHEAD = 0.5  # seconds, and a tenth of an interval at most: before that a report's age is told, so that nobody waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Watch:
         self._clock = clock
         self._lock = threading.Lock()
         self._scheduler: BackgroundScheduler | None = None
+        self._alarm: threading.Timer | None = None
         self._overran = False
         self.scanning = False
         self.peaks = _known_peaks(store)  # what the next scan is told of the past
@@ -117,6 +119,8 @@ class Watch:
         """Begin no further scan; one that runs is left to itself."""
         if self._scheduler and self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+        if self._alarm:
+            self._alarm.cancel()
 
     def _skipped(self, _: JobEvent) -> None:
         with self._lock:
@@ -173,6 +177,7 @@ class Watch:
                     scans=scans,
                 )
             )
+        self._set_alarm(report, self.latest.deadline - self._clock())
 
     def _count(self, *, started: int) -> None:
         with self._lock:
@@ -210,6 +215,23 @@ class Watch:
         if aged:
             self.scan_soon()
         return latest
+
+    def _set_alarm(self, report: Report, seconds: float) -> None:
+        """Tell of a report's age in time, in a thread of its own: a request that has to keeps all others waiting."""
+        if self._alarm:
+            self._alarm.cancel()
+        if self._scheduler and self._scheduler.running:
+            ahead = min(_AHEAD, self._settings.interval / 10)
+            self._alarm = threading.Timer(max(0.0, seconds - ahead), self._age, [report])
+            self._alarm.daemon = True
+            self._alarm.start()
+
+    def _age(self, report: Report) -> None:
+        with self._lock:
+            if self.latest.report is not report or self.latest.stale is not None:
+                return
+            self.latest = self._blinded(self.latest, f"the last report is older than {self._shown_limit()}")
+        self.scan_soon()
 
     def scan_soon(self) -> None:
         """Scan now where a scan is overdue: a wall clock that was set back would put the next one off for as long."""
