@@ -437,7 +437,7 @@ def networks(value: Value, work: Work) -> Value:
     if source is None:
         raise FormError("wants a list or a mapping")
     result = begun(source)
-    for name in sorted(source):
+    for name in work.ordered(source):
         item = unwrap(source[name])
         put(result, name, None if item is None else record(item, _ATTACHMENT, work), source)
     return result
@@ -451,7 +451,7 @@ def models(value: Value, work: Work) -> Value:
     if source is None:
         raise FormError("wants a list or a mapping")
     result = begun(source)
-    for name in sorted(source):
+    for name in work.ordered(source):
         item = unwrap(source[name])
         put(result, name, None if item is None else record(item, _MODEL, work), source)
     return result
@@ -477,7 +477,7 @@ def _limits(value: Value, work: Work, number: Convert) -> Value:
     if not isinstance(value, Mapping):
         raise FormError("wants a mapping")
     result = begun(value)
-    for name in sorted(value):
+    for name in work.ordered(value):
         item = unwrap(value[name])
         if isinstance(item, Mapping):
             if "soft" not in item or "hard" not in item:

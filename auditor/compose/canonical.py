@@ -24,7 +24,6 @@ from auditor.compose.forms import (
     nested,
     nulled,
     pairs,
-    plain,
     put,
     record,
     text,
@@ -205,7 +204,7 @@ class Writing:
         if not isinstance(section, Mapping):
             return Mapping()
         result = begun(section)
-        for name in sorted(section):
+        for name in self.work.ordered(section):
             value = unwrap(section[name])
             if not isinstance(value, Mapping):
                 continue
@@ -277,7 +276,7 @@ class Writing:
         if not found:
             return
         labels = begun(found)
-        for key in sorted(found):
+        for key in self.work.ordered(found):
             put(labels, key, found[key], found)
         rest = [key for key in made if key != "labels"]
         order = [*(key for key in SERVICE if key in rest or key == "labels"), *(k for k in rest if k not in SERVICE)]
@@ -339,7 +338,7 @@ class Writing:
         for name in source.keys() - used:
             if isinstance(item := unwrap(source[name]), Mapping):
                 self._resource(section, name, item)  # not shown, and refused if it is wrong
-        for name in sorted(used):
+        for name in self.work.ordered(used):
             if name not in source and name != "default":
                 continue  # said by the loader
             item = unwrap(source.get(name))
@@ -364,7 +363,7 @@ class Writing:
         shown = scalar_text(real) if real is not None else name if external else f"{self.name}_{name}"
         if shown:
             put(result, "name", shown, value)
-        for key in (*_SECTIONS[section], *sorted(made.keys() - _SECTIONS[section].keys())):
+        for key in (*_SECTIONS[section], *self.work.ordered(made.keys() - _SECTIONS[section].keys())):
             if key in made:
                 put(result, key, made[key], made)
             elif key == "ipam" and not self.work.yaml:
@@ -419,10 +418,6 @@ def _file(value: Value, work: Work) -> Value:
     if not isinstance(path, str) or not path:
         return None
     return path if path.startswith("/") else work.absolute(path)
-
-
-def _plain(value: Value, _work: Work) -> Value:
-    return plain(value)
 
 
 _KEEP = frozenset(("enable_ipv4", "enable_ipv6"))

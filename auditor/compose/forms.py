@@ -5,11 +5,12 @@ from __future__ import annotations
 import posixpath
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from auditor.compose.goyaml import in_order
 from auditor.compose.merge import Merged, keyed, unwrap
 from auditor.compose.places import Faults
 from auditor.compose.values import boolean, scalar_text, size, split
@@ -41,6 +42,10 @@ class Work:
         if path.startswith("~"):
             path = posixpath.join(self.user_home, path[1:].lstrip("/"))
         return posixpath.normpath(posixpath.join(self.directory, path)).replace("//", "/")
+
+    def ordered(self, keys: Iterable[str]) -> list[str]:
+        """Keys of a mapping in the order of the form that is printed."""
+        return in_order(keys) if self.yaml else sorted(keys)
 
     def refuse(self, message: str, position: int) -> None:
         self.faults.add(message, position, service=self.service)
@@ -93,8 +98,8 @@ def put(result: Merged, key: str, made: Value, source: Mapping, old: str | None 
 
 def extensions(result: Merged, value: Mapping, *, yaml: bool = True) -> None:
     """The `x-` keys, as they are; in JSON an empty list is null, as Go has it."""
-    for key in sorted(key for key in value if key.startswith("x-")):
-        made = plain(value[key])
+    for key in (in_order if yaml else sorted)(key for key in value if key.startswith("x-")):
+        made = plain(value[key], yaml=yaml)
         put(result, key, made if yaml else nulled(made), value)
 
 
@@ -108,17 +113,17 @@ def nulled(value: Value) -> Value:
     return value
 
 
-def plain(value: Value) -> Value:
-    """A value that nobody interprets, without tags; floats that are whole as whole numbers."""
+def plain(value: Value, *, yaml: bool) -> Value:
+    """A value that nobody interprets, without tags; in JSON, floats that are whole are whole numbers."""
     value = unwrap(value)
     if isinstance(value, Mapping):
         result = begun(value)
-        for key in sorted(value):
-            put(result, key, plain(value[key]), value)
+        for key in (in_order if yaml else sorted)(value):
+            put(result, key, plain(value[key], yaml=yaml), value)
         return result
     if isinstance(value, Sequence):
-        return Sequence([plain(item) for item in value], line=value.line, lines=list(value.lines))
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
+        return Sequence([plain(item, yaml=yaml) for item in value], line=value.line, lines=list(value.lines))
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 and not yaml:
         return int(value)
     return value
 
@@ -216,10 +221,11 @@ def real(value: Value, work: Work) -> Value:
         if work.lenient:
             return value
         raise FormError("wants a number") from None
-    return short_float(number)
+    made = short_float(number)
+    return float(made) if work.yaml else made
 
 
-def short_float(number: float) -> Value:
+def short_float(number: float) -> int | float:
     """The shortest decimal that is the same float32; whole numbers as such."""
     if number.is_integer():
         return int(number)
@@ -353,7 +359,7 @@ def unique(value: Value, work: Work) -> Sequence:
 
 def pairs(value: Value, work: Work) -> Value:
     """`NAME=value` lists and mappings as a sorted mapping; what has no value is an empty text."""
-    return _pairs(value, lambda item: scalar_text(item))
+    return _pairs(value, work, lambda item: scalar_text(item))
 
 
 def exact_pairs(value: Value, work: Work) -> Value:
@@ -377,17 +383,17 @@ def variables(value: Value, work: Work) -> Value:
 
 def nullable_pairs(value: Value, work: Work) -> Value:
     """The same; what has no value is null."""
-    return _pairs(value, lambda item: None if item is None else scalar_text(item))
+    return _pairs(value, work, lambda item: None if item is None else scalar_text(item))
 
 
-def _pairs(value: Value, convert: Callable[[Value], Value]) -> Value:
+def _pairs(value: Value, work: Work, convert: Callable[[Value], Value]) -> Value:
     if value is None:
         return None
     source = keyed(value)
     if source is None:
         raise FormError("wants a mapping, or a list of `NAME=value`")
     result = begun(source)
-    for key in sorted(source):
+    for key in work.ordered(source):
         item = unwrap(source[key])
         if isinstance(item, Mapping | Sequence):
             raise FormError(f"`{key[:60]}` is no single value")

@@ -199,7 +199,7 @@ def _deploy(value: Value, work: Work) -> Value:
         return None
     made = record(value, DEPLOY, work, frozenset(("replicas",)))
     result = begun(made)
-    for key in (*DEPLOY, *sorted(made.keys() - DEPLOY.keys())):
+    for key in (*DEPLOY, *work.ordered(made.keys() - DEPLOY.keys())):
         structure = key in ("resources", "placement")
         if key in made and not (structure and work.yaml and made[key] == {}):
             put(result, key, made[key], made)
@@ -245,6 +245,8 @@ def _watch(item: Value, work: Work) -> Value:
                          "ignore": one_or_more, "initial_sync": flag}, work)  # fmt: skip
     _judge_watch(made)
     if work.yaml:
+        if made.get("exec") == {}:
+            del made["exec"]
         return made
     result = begun(made)
     for key in ("path", "action", "target", "exec", "include", "ignore", "initial_sync"):
@@ -336,7 +338,7 @@ def _depends_on(value: Value, work: Work) -> Value:
     if source is None:
         raise FormError("wants a list or a mapping")
     result = begun(source)
-    for name in sorted(source):
+    for name in work.ordered(source):
         put(result, name, _edge(unwrap(source[name]), work), source)
     return result
 
@@ -362,7 +364,7 @@ def _option_lists(value: Value, work: Work) -> Value:
     if not isinstance(value, Mapping):
         raise FormError("wants a mapping")
     result = begun(value)
-    for key in sorted(value):
+    for key in work.ordered(value):
         item = unwrap(value[key])
         given = item if isinstance(item, Sequence) else Sequence([item], line=value.line, lines=[value.lines[key]])
         put(result, key, texts(given, work), value)
@@ -486,12 +488,12 @@ def canonical_service(
     work.service = name
     made = record(value, SERVICE, work, _KEEP)
     result = begun(made)
-    implied = _with_implied(value, made)
+    implied = _with_implied(value, made, work)
     default = _default_networks(value, work)
-    for key in (*SERVICE, *sorted(made.keys() - SERVICE.keys())):
+    for key in (*SERVICE, *work.ordered(made.keys() - SERVICE.keys())):
         if key == "environment":
             if environment:
-                put(result, key, _folded(value, environment), made)
+                put(result, key, _folded(value, environment, work), made)
         elif key == "depends_on":
             if implied:
                 put(result, key, implied, made)
@@ -520,10 +522,10 @@ def _scaled(service: Mapping) -> None:
                 deploy[key] = old[key]
 
 
-def _folded(value: Mapping, environment: AnyMapping[str, tuple[str | None, int]]) -> Mapping:
+def _folded(value: Mapping, environment: AnyMapping[str, tuple[str | None, int]], work: Work) -> Mapping:
     own = keyed(unwrap(value.get("environment"))) or Mapping()
     result = begun(own)
-    for key in sorted(environment):
+    for key in work.ordered(environment):
         result[key], position = environment[key]
         result.lines[key] = position
         if isinstance(own, Merged) and key in own.overrode:
@@ -559,7 +561,7 @@ def implied(value: Mapping) -> Iterator[tuple[str, str, bool]]:
             yield "volumes_from", source.partition(":")[0], False
 
 
-def _with_implied(value: Mapping, made: Mapping) -> Mapping:
+def _with_implied(value: Mapping, made: Mapping, work: Work) -> Mapping:
     stated = made.get("depends_on")
     result = begun(stated if isinstance(stated, Mapping) else value)
     edges: dict[str, tuple[Value, Mapping, str]] = {}
@@ -575,7 +577,7 @@ def _with_implied(value: Mapping, made: Mapping) -> Mapping:
         edge["required"] = True
         edge.lines = dict.fromkeys(edge, value.lines.get(key, value.line))
         edges[target] = (edge, value, key)
-    for target in sorted(edges):
+    for target in work.ordered(edges):
         edge_, source, old = edges[target]
         put(result, target, edge_, source, old)
     return result

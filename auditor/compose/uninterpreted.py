@@ -16,7 +16,9 @@ _SECTIONS = ("networks", "volumes", "secrets", "configs")
 
 def uninterpreted(model: Mapping, name: str, work: Work) -> Mapping:
     """The whole model, its keys sorted."""
-    parts: dict[str, Value] = {key: plain(value) for key, value in model.items() if key not in ("version", "include")}
+    parts: dict[str, Value] = {
+        key: plain(value, yaml=work.yaml) for key, value in model.items() if key not in ("version", "include")
+    }
     parts["name"] = name
     services = _services(model, work)
     parts["services"] = services
@@ -28,10 +30,10 @@ def uninterpreted(model: Mapping, name: str, work: Work) -> Mapping:
         if section == "networks" and uses_default and "default" not in made:
             put(made, "default", _named(Mapping(line=model.line), "default", name, work), declared)
         if made:
-            parts[section] = plain(made)
+            parts[section] = plain(made, yaml=work.yaml)
     result = Merged(line=model.line)
     result.overrode = {}
-    for key in sorted(parts):
+    for key in work.ordered(parts):
         put(result, key, parts[key], model)
     return result
 
@@ -45,10 +47,10 @@ def _services(model: Mapping, work: Work) -> Merged:
     section = unwrap(model.get("services"))
     source = section if isinstance(section, Mapping) else Mapping(line=model.line)
     result = begun(source)
-    for name in sorted(source):
+    for name in work.ordered(source):
         value = unwrap(source[name])
         work.service = name
-        put(result, name, plain(_service(value, work)) if isinstance(value, Mapping) else None, source)
+        put(result, name, plain(_service(value, work), yaml=work.yaml) if isinstance(value, Mapping) else None, source)
     work.service = None
     return result
 

@@ -18,29 +18,37 @@ _SECONDS = 30
 
 @dataclass(frozen=True)
 class Answer:
-    """What `config --format json` says of a case: the model, or why there is none. `root`: where the files are."""
+    """What `config` says of a case: its text, or why there is none. `root`: where the files are."""
 
     case: Case
     root: Path
     start: Path
-    model: dict[str, Any] | None
+    text: str | None
     error: str
 
+    @property
+    def model(self) -> Any:
+        """What the text says, where JSON was asked for."""
+        return None if self.text is None else json.loads(self.text)
 
-def asked(program: Path, cases: Iterable[Case], folder: Path) -> Iterator[Answer]:
-    """The answers of the real Compose in the order of the cases; each has a directory of its own below `folder`."""
+
+def asked(program: Path, cases: Iterable[Case], folder: Path, *flags: str) -> Iterator[Answer]:
+    """The answers of the real Compose in the order of the cases; each has a directory of its own below `folder`.
+
+    `flags`: of `config`, JSON without any.
+    """
 
     def ask(numbered: tuple[int, Case]) -> Answer:
         number, case = numbered
         root = folder / f"{number:04}"
         start = case.write(root)
-        command: list[str | Path] = [program, *case.options, "config", "--format", "json"]
+        command: list[str | Path] = [program, *case.options, "config", *(flags or ("--format", "json"))]
         environment = case.environment(root)
         found = subprocess.run(
             command, cwd=start, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
         )
-        model = json.loads(found.stdout) if found.returncode == 0 else None
-        return Answer(case, root, start, model, found.stderr.strip())
+        text = found.stdout if found.returncode == 0 else None
+        return Answer(case, root, start, text, found.stderr.strip())
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         yield from pool.map(ask, enumerate(cases))
