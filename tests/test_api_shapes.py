@@ -1,4 +1,4 @@
-"""Answers of another version's shape: any part of what the APIs say may be of any type, and nothing but an error comes."""
+"""Answers of another version: any part of what the APIs say may be of any type, and only a clear error comes of it."""
 
 from __future__ import annotations
 
