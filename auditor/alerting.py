@@ -19,8 +19,9 @@ from auditor.model import (
     Route,
 )
 from auditor.promql import Kept, Part, Selector, parts
+from auditor.relabel import Rule, relabel
 from auditor.scrapes import mute
-from auditor.series import Match, Series, by_target, candidates, selects, target_labels
+from auditor.series import Match, Series, by_target, candidates, selects, target_labels, unfollowed
 
 DEPTH_LIMIT = 10  # of recording rules that build on one another
 
@@ -29,8 +30,8 @@ DEPTH_LIMIT = 10  # of recording rules that build on one another
 class Watch:
     """An alert rule that selects series of a service.
 
-    labels: those of the alert, as far as they are known; unknown: names of labels that it has with values that only a
-    running Prometheus knows. sure: the selection is certain, whatever the service exposes.
+    labels: those of the alert as it is sent, as far as they are known; unknown: names of labels that it has with values
+    that only a running Prometheus knows. sure: the selection is certain, whatever the service exposes.
     """
 
     rule: AlertRule
@@ -38,11 +39,38 @@ class Watch:
     labels: Mapping[str, str]
     unknown: frozenset[str]
     sure: bool
+    kept_back: bool = False  # relabelling throws the alert away before it is sent
 
 
 def watches(service: Service, snapshot: Snapshot) -> tuple[Watch, ...]:
     """The loaded alert rules that can certainly fire for a service, and after them the first of those that may."""
     return _watches(snapshot, service.environment).get(service.name, ())
+
+
+def unforeseen(service: Service, snapshot: Snapshot) -> str | None:
+    """Why an alert may fire for a service of which files tell of none; None where nothing speaks for it."""
+    environment = service.environment
+    config = snapshot.prometheus_of(environment)
+    if config is None:
+        return None
+    elsewhere = [pattern.pattern for pattern in config.rule_patterns if pattern.files is None]
+    if elsewhere:
+        return f"rules may stand in `{elsewhere[0]}`, outside the project"
+    if sends_samples(config):
+        return f"rules may stand at `{config.remote_write[0].host}`, which all samples are sent to"
+    jobs = list(unfollowed(service, snapshot))
+    for rule in rules_of(environment, snapshot) if jobs else ():
+        for part in resolved(rule.expr, config):
+            for job, series in jobs:
+                if part.gives and not part.absent and selects(part.selector, series) is not Match.NO:
+                    found = f"{', '.join(job.discovery)} of job `{job.name}` find it"
+                    return f"alert `{rule.name}` selects it if {found}, which cannot be followed in files"
+    return None
+
+
+def sends_samples(config: PrometheusConfig) -> bool:
+    """Whether a Prometheus without rules sends its samples to a store that may have some."""
+    return bool(config.remote_write) and not config.rules
 
 
 NOWHERE = Location("")  # of a rule that no file of the project holds
@@ -71,16 +99,26 @@ def _watches(snapshot: Snapshot, environment: str) -> Mapping[str, tuple[Watch, 
     config = snapshot.prometheus_of(environment) or PrometheusConfig(environment, "")
     certain: dict[str, list[Watch]] = {}
     perhaps: dict[str, Watch] = {}  # what nobody describes is selected by many rules: one of them says enough
-    for rule in rules_of(environment, snapshot):
+    for rule, server in _by_server(environment, snapshot):
         seen: set[str] = set()
         for part, series, sure in _of_rule(rule, config, snapshot):
             if sure and series.service not in seen:
                 seen.add(series.service)
-                certain.setdefault(series.service, []).append(_watch(rule, part, series, config, sure=True))
+                certain.setdefault(series.service, []).append(_watch(rule, part, series, server, sure=True))
             elif not sure and series.service not in perhaps:
-                perhaps[series.service] = _watch(rule, part, series, config, sure=False)
+                perhaps[series.service] = _watch(rule, part, series, server, sure=False)
     last = {name: (watch,) for name, watch in perhaps.items()}
     return {name: (*certain.get(name, ()), *last.get(name, ())) for name in (*certain, *perhaps)}
+
+
+def _by_server(environment: str, snapshot: Snapshot) -> Iterator[tuple[AlertRule, PrometheusConfig]]:
+    """The rules that count, each with the configuration of the server that sends its alerts."""
+    if _asked(environment, snapshot):
+        config = snapshot.prometheus_of(environment) or PrometheusConfig(environment, "")
+        yield from ((rule, config) for rule in rules_of(environment, snapshot))
+        return
+    for config in snapshot.prometheus_configs(environment):
+        yield from ((rule, config) for rule in config.rules)
 
 
 Found = Mapping[str, tuple[Mapping[str, str], ...]]
@@ -174,11 +212,10 @@ def _are_many(members: Iterable[Series]) -> bool:
     return len({str(one.labels.get("instance")) for one in members}) > 1
 
 
-def _watch(rule: AlertRule, part: Part, series: Series, config: PrometheusConfig, *, sure: bool) -> Watch:
+def _watch(rule: AlertRule, part: Part, series: Series, server: PrometheusConfig, *, sure: bool) -> Watch:
     labels = {name: value for name, value in series.labels.items() if part.kept.has(name)}
     if part.absent:
         labels = {m.label: m.value for m in part.selector.matchers if m.op == "="}
-    labels |= config.external_labels
     unknown = set(part.kept.added)
     if part.kept.only is not None:
         unknown |= part.kept.only - labels.keys()
@@ -189,7 +226,29 @@ def _watch(rule: AlertRule, part: Part, series: Series, config: PrometheusConfig
             labels[name] = value
             unknown.discard(name)
     labels["alertname"] = rule.name
-    return Watch(rule, part.selector, labels, frozenset(unknown - labels.keys() | _templated(rule)), sure)
+    labels |= {name: value for name, value in server.external_labels.items() if name not in labels}
+    sent, hidden = _sent(labels, unknown - labels.keys() | _templated(rule), server)
+    return Watch(rule, part.selector, labels if sent is None else sent, frozenset(hidden), sure, sent is None)
+
+
+def _sent(
+    labels: dict[str, str], unknown: set[str], server: PrometheusConfig
+) -> tuple[dict[str, str] | None, set[str]]:
+    """The labels of an alert when it is sent, and those whose value is not known; None: it is thrown away.
+
+    A rule that looks at what is not known is taken to keep the alert, and what it writes is not known either.
+    """
+    for item in server.alert_relabelling:
+        rule = Rule(item.action, item.sources, item.separator, item.regex, item.target, item.replacement)
+        if unknown.intersection(item.sources):
+            unknown = unknown | {item.target} if item.target else unknown
+            continue
+        after = relabel(labels, (rule,))
+        if after is None:
+            return None, unknown
+        unknown = unknown - {item.target}
+        labels = after
+    return labels, unknown
 
 
 def _templated(rule: AlertRule) -> set[str]:
@@ -241,40 +300,6 @@ def _chained(inner: Kept, outer: Kept) -> Kept:
     return Kept(only, inner.dropped | outer.dropped, (inner.added - outer.dropped) | outer.added)
 
 
-# --- is anybody listening ------------------------------------------------------------------------------------------
-
-
-def lacks_alertmanager(config: PrometheusConfig, snapshot: Snapshot) -> bool:
-    """Whether a deployed Prometheus has alerts to send, and nothing deploys or declares an Alertmanager."""
-    environment = config.environment
-    if not snapshot.deployed(environment, "prometheus") or not (config.rules or config.alerting):
-        return False
-    return not has_alertmanager(environment, snapshot) and not sends_outside(config, snapshot)
-
-
-def has_alertmanager(environment: str, snapshot: Snapshot) -> bool:
-    """Whether an Alertmanager is deployed, or declared to live elsewhere."""
-    key = "alertmanager"
-    return bool(snapshot.deployed(environment, key) or snapshot.elsewhere(environment, key))
-
-
-def sends_outside(config: PrometheusConfig, snapshot: Snapshot) -> bool:
-    """Whether alerts go to an address outside the project, or to where a discovery says."""
-    outside = any(snapshot.outside(target.address.host) for target in config.alertmanagers)
-    return outside or bool(config.alertmanager_discovery)
-
-
-def unheard(config: PrometheusConfig, snapshot: Snapshot) -> str | None:
-    """Why no Alertmanager hears of the alerts; None where one does, as far as files tell."""
-    if sends_outside(config, snapshot):
-        return None
-    if not config.alertmanagers:
-        return f"`{config.path}` names no Alertmanager to send its alerts to"
-    if lacks_alertmanager(config, snapshot):
-        return "nothing deploys the Alertmanager that its alerts are sent to"
-    return None
-
-
 # --- whom they reach -----------------------------------------------------------------------------------------------
 
 
@@ -287,15 +312,10 @@ class Delivery:
     receivers: tuple[Receiver, ...]
     certain: bool  # no label whose value is not known decides
 
-    @property
-    def told(self) -> tuple[Receiver, ...]:
-        """Those of them that tell somebody."""
-        return tuple(receiver for receiver in self.receivers if receiver.integrations)
-
 
 def delivery(watch: Watch, config: AlertmanagerConfig) -> Delivery:
     """Where an alert goes in Alertmanager's route tree."""
-    if config.root is None:
+    if config.root is None or watch.kept_back:
         return Delivery(watch, (), (), True)
     routes, certain = _taken(config.root, watch)
     by_name = {receiver.name: receiver for receiver in config.receivers}

@@ -67,6 +67,7 @@ PRECEDENCE = (
     "datasource-dead",
     "dead-alert",
     "no-alert",
+    "receiver-placeholder",
     "alert-not-routed",
     "dashboard-dead-panel",
     "no-dashboard",

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 
 from auditor import compose, knowledge
-from auditor.compose.mounts import resolve_mount
+from auditor.compose.mounts import place_of, resolve_mount
 from auditor.compose.schema import Schema
 from auditor.digest import Digester
 from auditor.errors import AuditorError
@@ -173,23 +173,41 @@ def _sets_variables(path: str) -> bool:
 
 
 def _prometheus(request: Request, spec: EnvironmentSpec, project: Project, facts: FileFacts) -> None:
-    server = _server(request, project, "prometheus")
-    path = _configuration(request, spec.prometheus_config, server, (PROMETHEUS_FILE,))
-    if path is None:
-        facts.sources.append(SourceState("prometheus", "not_asked", environment=spec.name))
-        return
-    from auditor.sources.prometheus import parse_prometheus
+    """The configuration that the catalogue names, and that of each composed server."""
+    read: list[str] = []
+    jobs = 0
+    for path, server in _prometheus_files(request, spec, project):
+        from auditor.sources.prometheus import parse_prometheus
 
-    def resolve(container_path: str) -> str | None:
-        return resolve_mount(server, container_path) if server else None
+        def resolve(container_path: str, server: Definition | None = server) -> str | None:
+            return resolve_mount(server, container_path) if server else None
 
-    try:
-        config = parse_prometheus(request.tree, path, spec.name, resolve)
-    except AuditorError as error:
-        facts.sources.append(SourceState("prometheus", "failed", _said(error), spec.name))
-        return
-    facts.prometheus.append(config)
-    facts.sources.append(SourceState("prometheus", "ok", f"{counted(len(config.jobs), 'job')} in {path}", spec.name))
+        place, name = (place_of(server, path), server.name) if server else (None, None)
+        try:
+            config = parse_prometheus(request.tree, path, spec.name, resolve, place, name)
+        except AuditorError as error:
+            facts.sources.append(SourceState("prometheus", "failed", _said(error), spec.name))
+            return
+        facts.prometheus.append(config)
+        read.append(path)
+        jobs += len(config.jobs)
+    state = "ok" if read else "not_asked"
+    said = f"{counted(jobs, 'job')} in {', '.join(read)}" if read else None
+    facts.sources.append(SourceState("prometheus", state, said, spec.name))
+
+
+def _prometheus_files(
+    request: Request, spec: EnvironmentSpec, project: Project
+) -> Iterator[tuple[str, Definition | None]]:
+    """Each configuration once, with the server that is composed with it."""
+    servers = list(_servers(request, project, "prometheus"))
+    own = [(path, server) for server in servers if (path := _configured(request, server, (PROMETHEUS_FILE,)))]
+    if named := spec.prometheus_config:
+        path = posixpath.normpath(posixpath.join(request.directory, named))
+        yield path, next((server for found, server in own if found == path), servers[0] if servers else None)
+        own = [one for one in own if one[0] != path] if len(own) > 1 else []
+    paths = [path for path, _ in own]
+    yield from (one for place, one in enumerate(own) if one[0] not in paths[:place])
 
 
 def _alertmanager(request: Request, spec: EnvironmentSpec, project: Project, facts: FileFacts) -> None:
@@ -258,27 +276,32 @@ def _globbed(request: Request, patterns: Iterable[str]) -> list[str]:
 
 
 def _server(request: Request, project: Project, key: str) -> Definition | None:
-    """The composed service that is the component `key`."""
+    """The first composed service that is the component `key`."""
+    return next(_servers(request, project, key), None)
+
+
+def _servers(request: Request, project: Project, key: str) -> Iterator[Definition]:
+    """The composed services that are the component `key`."""
     for definition in project.definitions:
         known = knowledge.by_image(request.components, definition.image) if definition.image else None
         if known and known.key == key:
-            return definition
-    return None
+            yield definition
 
 
 def _configuration(
     request: Request, named: str | None, server: Definition | None, usual: tuple[str, ...]
 ) -> str | None:
-    """The configuration that the catalogue names, else the one that the composed server mounts at a usual place."""
+    """The configuration that the catalogue names, else the one that the composed server is given."""
     if named:
         return posixpath.normpath(posixpath.join(request.directory, named))
-    if server is None:
-        return None
-    names = {posixpath.splitext(posixpath.basename(path))[0] for path in usual}
-    others = [
-        mount.target for mount in server.mounts if posixpath.splitext(posixpath.basename(mount.target))[0] in names
-    ]
-    found = (resolve_mount(server, path) for path in (*usual, *others))
+    return _configured(request, server, usual) if server else None
+
+
+def _configured(request: Request, server: Definition, usual: tuple[str, ...]) -> str | None:
+    """The file that a composed server starts with: as its command says, else what is at a usual place."""
+    targets = (*server.granted_files, *(mount.target for mount in server.mounts))
+    others = [target for target in targets if _stem(target) in {_stem(path) for path in usual}]
+    found = (resolve_mount(server, path) for path in server.config_files or (*usual, *others))
     return next((path for path in found if path and request.tree.exists(path)), None)
 
 

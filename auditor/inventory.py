@@ -55,12 +55,14 @@ from auditor.model import (
     Usage,
     Waiver,
 )
+from auditor.servers import together
 from auditor.words import longest, normal
 
 ALIVE = frozenset({"running", "restarting", "paused"})
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1", "::"})  # noqa: S104  compared, never bound
 _CONTAINER_NAME = re.compile(r"(.+)[-_]\d{1,4}")
-HOST_MACHINE = frozenset({"host.docker.internal", "gateway.docker.internal", "host-gateway"})
+# How a container calls the machine it runs on; the last is the gateway of the engine's own bridge as it comes.
+HOST_MACHINE = frozenset({"host.docker.internal", "gateway.docker.internal", "host-gateway", "172.17.0.1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -515,6 +517,8 @@ class Snapshot:
 
     def outside(self, host: str) -> bool:
         """Whether a host is an address, or a name of the world outside, and no name on the project's own networks."""
+        if host in LOCAL_HOSTS or host in HOST_MACHINE:
+            return False
         return "." in host or ":" in host or host.isdigit()
 
     def deployed(self, environment: str, key: str) -> Service | None:
@@ -589,9 +593,30 @@ class Snapshot:
     def _targets_by_host(self) -> _ByHost[ScrapeTarget]:
         return _by_host(target for name in self.environments for target in self.targets(name))
 
+    def prometheus_configs(self, environment: str) -> tuple[PrometheusConfig, ...]:
+        """The configurations of an environment's Prometheus servers."""
+        return self._prometheus.get(environment, ())
+
     def prometheus_of(self, environment: str) -> PrometheusConfig | None:
-        """The environment's Prometheus configuration."""
-        return next((config for config in self.prometheus if config.environment == environment), None)
+        """The environment's Prometheus configuration; of several servers what they do together, in the first's file."""
+        return self._together.get(environment)
+
+    @cached_property
+    def _prometheus(self) -> Mapping[str, tuple[PrometheusConfig, ...]]:
+        found: dict[str, tuple[PrometheusConfig, ...]] = {}
+        for config in self.prometheus:
+            found[config.environment] = (*found.get(config.environment, ()), config)
+        return found
+
+    @cached_property
+    def _together(self) -> Mapping[str, PrometheusConfig]:
+        return {environment: together(configs) for environment, configs in self._prometheus.items()}
+
+    def prometheus_server(self, config: PrometheusConfig) -> Service | None:
+        """The service that runs with a configuration: the one that is told, else the only Prometheus there is."""
+        definition = self.definitions(config.environment).get(config.server or "")
+        own = self.service_of(definition) if definition else None
+        return own or self.deployed(config.environment, "prometheus")
 
     def alertmanager_of(self, environment: str) -> AlertmanagerConfig | None:
         """The environment's Alertmanager configuration: as the running one has loaded it, else that of the file."""

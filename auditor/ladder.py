@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from auditor import alerting, charting, health, listening, past, shipping, usage
+from auditor import alerting, charting, health, hearing, listening, past, shipping, usage
 from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.model import (
@@ -473,16 +473,14 @@ def _alerted(service: Service, snapshot: Snapshot) -> Step:
     missing, source = _either("prometheus-api", "prometheus", service, snapshot)
     if missing:
         return missing
-    config = snapshot.prometheus_of(service.environment)
     found = alerting.watches(service, snapshot)
     sure = next((watch for watch in found if watch.sure), None)
     if sure:
         return Step(PROVED, None, _seen(source, _selects(sure), sure.rule.location))
     if found:
         return Step(UNKNOWN, f"{_selects(found[0])}, and nobody says whether it exposes that")
-    elsewhere = [pattern.pattern for pattern in config.rule_patterns if pattern.files is None] if config else []
-    if elsewhere and source == "prometheus":
-        return Step(UNKNOWN, f"rules may stand in `{elsewhere[0]}`, outside the project")
+    if source == "prometheus" and (why := alerting.unforeseen(service, snapshot)):
+        return Step(UNKNOWN, why)
     return Step(DISPROVED, "no loaded alert rule selects its series")
 
 
@@ -507,15 +505,16 @@ def _routed(service: Service, snapshot: Snapshot) -> Step:
     if alerted.state is not PROVED or config is None:
         return replace(alerted, evidence=())
     prometheus = snapshot.prometheus_of(service.environment)
-    if prometheus and (why := alerting.unheard(prometheus, snapshot)):
+    if prometheus and (why := hearing.unheard(prometheus, snapshot)):
         return Step(DISPROVED, why)
     deliveries = [alerting.delivery(watch, config) for watch in alerting.watches(service, snapshot) if watch.sure]
+    told = {one: hearing.tells(one, config, snapshot) for sent in deliveries for one in sent.receivers}
     for sent in deliveries:
-        if sent.certain and sent.told:
-            receiver, route = sent.told[0], sent.routes[0]
+        receiver = next((one for one in sent.receivers if told[one]), None)
+        if sent.certain and receiver:
             said = f"alert `{sent.watch.rule.name}` reaches receiver `{receiver.name}`"
-            return Step(PROVED, None, _seen(source, said, route.location))
-    if any(sent.told for sent in deliveries):
+            return Step(PROVED, None, _seen(source, said, sent.routes[0].location))
+    if any(told.values()):
         return Step(UNKNOWN, "labels that only a running Prometheus knows decide who is told")
     names = ", ".join(dict.fromkeys(f"`{receiver.name}`" for sent in deliveries for receiver in sent.receivers))
     return Step(

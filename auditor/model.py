@@ -458,6 +458,8 @@ class Definition:
     debug_switches: tuple[str, ...] = ()  # names of variables that switch debugging on
     idle: tuple[str, ...] = ()  # dotted fields that Compose accepts and does nothing with
     setup: Setup | None = None  # what its containers are to be made with; None where no engine is asked
+    config_files: tuple[str, ...] = ()  # of the program: paths in the container that its command line names
+    granted_files: Mapping[str, str] = field(default_factory=dict)  # by `configs`: path in the container -> in the tree
 
     def place(self, *fields: str) -> Location:
         """Where the first of `fields` that is written was decided, else where the service begins."""
@@ -750,6 +752,7 @@ class ScrapeTarget:
     metrics_path: str = "/metrics"
     labels: Mapping[str, str] = field(default_factory=dict)  # what every series of it has; no `instance`: not known
     probed: str | None = None  # for a prober: whom it asks
+    probed_at: Location | None = None  # where that is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -764,6 +767,7 @@ class ScrapeJob:
     dropped: tuple[ScrapeTarget, ...] = ()  # that relabelling throws away
     metrics_dropped: tuple[str, ...] = ()  # expressions for names of metrics that are thrown away after the scrape
     metrics_kept: tuple[str, ...] = ()  # expressions for the only ones that are kept; (): all
+    writes: tuple[str, ...] = ()  # labels that relabelling gives its targets; `*`: any
 
 
 @dataclass(frozen=True, slots=True)
@@ -802,7 +806,7 @@ class RulePattern:
 
 @dataclass(frozen=True, slots=True)
 class PrometheusConfig:
-    """A Prometheus configuration file of an environment."""
+    """A Prometheus configuration file of an environment. server: the Compose service that it is of, if that is told."""
 
     environment: str
     path: str
@@ -816,6 +820,8 @@ class PrometheusConfig:
     alertmanagers: tuple[ScrapeTarget, ...] = ()
     alertmanager_discovery: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    server: str | None = None
+    alert_relabelling: tuple[Relabelling, ...] = ()  # of what is sent to Alertmanager
 
 
 @dataclass(frozen=True, slots=True)

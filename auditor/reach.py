@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from auditor.frozen import dataclass
 from auditor.inventory import HOST_MACHINE, LOCAL_HOSTS, Service, Snapshot
-from auditor.model import Address, Definition, Lifecycle, Port
+from auditor.model import Address, Component, Definition, Lifecycle, Port
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,15 @@ def answer(address: Address, asker: Service | None, environment: str, snapshot: 
     return _by_hand(address, environment, snapshot) or _declared(address, environment, snapshot)
 
 
+def address_in(url: str) -> Address | None:
+    """Whom a URL, or `host:port`, means; None where it names nobody."""
+    try:
+        parts = urlsplit(url if "://" in url else f"//{url}")
+        return Address(parts.hostname, parts.port, parts.scheme or None) if parts.hostname else None
+    except ValueError:
+        return None
+
+
 def _on_host(service: Service) -> bool:
     """Whether its loopback is the host's."""
     mode = service.definition.network_mode if service.definition else None
@@ -67,6 +78,15 @@ def _at_host(port: int | None, environment: str, snapshot: Snapshot) -> Answer |
         inside = next((target for one in definition.ports if (target := _behind(one, port)) is not None), None)
         if inside is not None:
             return Answer(service, "host", inside, True, True)
+    return _usual_at_host(port, environment, snapshot)
+
+
+def _usual_at_host(port: int, environment: str, snapshot: Snapshot) -> Answer | None:
+    """Who shares the host's network and usually listens there, where its command does not say that it does."""
+    for service in snapshot.services:
+        on_host = service.environment == environment and service.definition is not None and _on_host(service)
+        if on_host and service.component and port in _usual_ports(service.component):
+            return Answer(service, "host", port, True, None)
     return None
 
 
@@ -130,10 +150,13 @@ def known_ports(service: Service) -> frozenset[int]:
         found.update(port.target for port in container.ports)
     component = service.component
     if component and (found or not _own_command(service)):
-        found.update((*component.ports, *component.admin_ports))
-        if component.metrics and component.metrics.port:
-            found.add(component.metrics.port)
+        found.update(_usual_ports(component))
     return frozenset(found)
+
+
+def _usual_ports(component: Component) -> frozenset[int]:
+    own = (*component.ports, *component.admin_ports, component.metrics.port if component.metrics else None)
+    return frozenset(port for port in own if port)
 
 
 def _own_command(service: Service) -> bool:

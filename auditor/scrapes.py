@@ -78,12 +78,12 @@ def _resolved(snapshot: Snapshot, environment: str) -> tuple[Scrape, ...]:
 
 
 def _each(snapshot: Snapshot, environment: str) -> Iterator[Scrape]:
-    config = snapshot.prometheus_of(environment)
-    server = snapshot.deployed(environment, "prometheus")
-    for target in (target for job in config.jobs for target in job.targets) if config else ():
-        found = answer(target.address, server, environment, snapshot)
-        if found is not None:
-            yield Scrape(found.service.name, target, found, fault=_fault(found))
+    for config in snapshot.prometheus_configs(environment):
+        server = snapshot.prometheus_server(config)
+        for target in (target for job in config.jobs for target in job.targets):
+            found = answer(target.address, server, environment, snapshot)
+            if found is not None:
+                yield Scrape(found.service.name, target, found, fault=_fault(found))
 
 
 def _fault(found: Answer) -> str | None:

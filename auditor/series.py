@@ -7,16 +7,16 @@ program itself writes are not known.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from enum import IntEnum
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.matching import holds, pattern
-from auditor.model import Address, Component, Lifecycle, LiveTarget, Matcher, ScrapeTarget
+from auditor.model import Address, Component, Lifecycle, LiveTarget, Matcher, ScrapeJob, ScrapeTarget
 from auditor.promql import NAME, Selector
-from auditor.reach import Answer, answer
+from auditor.reach import Answer, address_in, answer
 from auditor.scrapes import UNREACHABLE, live_resolved, resolved, spoken_for
 
 SYNTHETIC = frozenset(
@@ -65,6 +65,9 @@ class Series:
     prefixes: tuple[str, ...] | None
     alien: tuple[str, ...] = ()
     own_up: bool = True  # `up` of the target tells of the service, or of the exporter that is there for it
+    dropped: tuple[str, ...] = ()  # expressions for names of metrics that its job throws away
+    kept: tuple[str, ...] = ()  # expressions for the only ones that it keeps; (): all
+    open: bool = False  # its target may have more labels than these: who it is only a discovery knows
 
 
 def series_of(environment: str, snapshot: Snapshot) -> tuple[Series, ...]:
@@ -82,13 +85,37 @@ def _series(environment: str, snapshot: Snapshot) -> Iterator[Series]:
     alien = tuple(sorted({prefix for component in snapshot.components for prefix in component.series}))
     live = snapshot.source("prometheus-api", environment).state == "ok"
     known = live_resolved(snapshot, environment) if live else resolved(snapshot, environment)
+    jobs = _jobs(environment, snapshot)
     for scrape in known:
         if scrape.fault != UNREACHABLE:
-            yield from _of_target(scrape.target, scrape.answer, environment, snapshot, alien)
+            job = jobs.get(id(scrape.target))
+            for series in _of_target(scrape.target, scrape.answer, environment, snapshot, alien):
+                filtered = job is not None and (job.metrics_dropped or job.metrics_kept)
+                yield (
+                    replace(series, dropped=job.metrics_dropped, kept=job.metrics_kept) if job and filtered else series
+                )
     seen = {id(scrape.target) for scrape in known}
     for target in _targets(environment, snapshot, live=live):
         if id(target) not in seen and (live or snapshot.outside(target.address.host)):
             yield Series("", target, dict(target.labels), None)
+
+
+def _jobs(environment: str, snapshot: Snapshot) -> Mapping[int, ScrapeJob]:
+    """Target -> its job, of the jobs that do not take all metrics."""
+    jobs = [job for config in snapshot.prometheus_configs(environment) for job in config.jobs]
+    jobs = [job for job in jobs if job.metrics_dropped or job.metrics_kept]
+    return {id(target): job for job in jobs for target in job.targets}
+
+
+def unfollowed(service: Service, snapshot: Snapshot) -> Iterator[tuple[ScrapeJob, Series]]:
+    """The series that a service would have if jobs found it whose discovery files do not show."""
+    config = snapshot.prometheus_of(service.environment)
+    own = service.component.series if service.component else ()
+    for job in config.jobs if config else ():
+        if job.discovery:
+            labels = {} if {"job", "*"}.intersection(job.writes) else {"job": job.name}
+            target = ScrapeTarget(service.environment, job.name, Address(service.name), job.location)
+            yield job, Series(service.name, target, labels, own or None, open=True)
 
 
 def _targets(environment: str, snapshot: Snapshot, *, live: bool) -> Iterator[ScrapeTarget | LiveTarget]:
@@ -122,12 +149,8 @@ def _of_target(
 
 def _probed(url: str, prober: Service, environment: str, snapshot: Snapshot) -> Service | None:
     """Whom a prober is told to ask."""
-    parts = urlsplit(url if "://" in url else f"//{url}")
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    found = answer(Address(host, port), prober, environment, snapshot) if host else None
+    address = address_in(url)
+    found = answer(address, prober, environment, snapshot) if address else None
     return found.service if found else None
 
 
@@ -207,13 +230,13 @@ def selects(selector: Selector, series: Series) -> Match:
     for matcher in selector.matchers:
         if matcher.label == NAME:
             continue
-        if matcher.label in series.labels or exact:
+        if matcher.label in series.labels or (exact and not series.open):
             if not holds(matcher, series.labels):
                 return Match.NO
             pinned = pinned or _pins(matcher)
         elif matcher.label in ("job", "instance") and matcher.label not in series.labels:
             name = min(name, Match.PERHAPS)  # an instance that only a resolver knows
-        elif _never_own(matcher, series):
+        elif not series.open and _never_own(matcher, series):
             return Match.NO
     if pinned or name is Match.YES:
         return Match.YES
@@ -242,10 +265,16 @@ def _by_name(selector: Selector, series: Series) -> Match:
         return Match.YES if _could_begin(names, series) else Match.NO
     if selector.name in SYNTHETIC:
         return Match.YES if series.own_up else Match.NO
+    if _matches(series.dropped, selector.name) or (series.kept and not _matches(series.kept, selector.name)):
+        return Match.NO
     if series.prefixes is not None and selector.name.startswith(series.prefixes):
         return Match.YES
     foreign = selector.name.startswith(series.alien) or (not series.own_up and selector.name.startswith(COMMON))
     return Match.NO if foreign else Match.PERHAPS
+
+
+def _matches(expressions: Iterable[str], name: str) -> bool:
+    return any(pattern(expression).fullmatch(name) is not None for expression in expressions)
 
 
 def _could_begin(names: Iterable[Matcher], series: Series) -> bool:

@@ -25,6 +25,8 @@ LAYERS = (
         "scrapes",
         "series",
         "alerting",
+        "hearing",
+        "servers",
         "charting",
         "shipping",
         "reach",

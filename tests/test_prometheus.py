@@ -23,7 +23,8 @@ def mounted(path: str) -> str | None:
 
 def config(text: str, resolve: Resolve = nowhere, **files: str) -> PrometheusConfig:
     named = {f"monitoring/prometheus/{name.replace('__', '/')}.yml": content for name, content in files.items()}
-    return parse_prometheus(MemoryTree({PATH: text, **named}), PATH, "prod", resolve)
+    place = "/etc/prometheus/prometheus.yml" if resolve is not nowhere else None
+    return parse_prometheus(MemoryTree({PATH: text, **named}), PATH, "prod", resolve, place)
 
 
 def faults(text: str, **files: str) -> list[tuple[str, str, str]]:
@@ -140,13 +141,13 @@ def test_rule_patterns(pattern: str, resolve: Resolve, files: tuple[str, ...] | 
     assert bool(found.rules) == bool(files)
 
 
-def test_rules_mounted_from_elsewhere() -> None:
+@pytest.mark.parametrize("place", ["/etc/prometheus/prometheus.yml", "/etc/prometheus/another.yml"])
+def test_rules_mounted_from_elsewhere(place: str) -> None:
     def resolve(path: str) -> str | None:
-        known = {"/etc/prometheus/prometheus.yml": PATH, "/etc/prometheus/alerts/*.yml": "ops/alerts/*.yml"}
-        return known.get(path)
+        return {place: PATH, "/etc/prometheus/alerts/*.yml": "ops/alerts/*.yml"}.get(path)
 
     tree = MemoryTree({PATH: "rule_files: [alerts/*.yml]", "ops/alerts/x.yml": RULES})
-    assert [rule.name for rule in parse_prometheus(tree, PATH, "prod", resolve).rules] == ["RedisDown"]
+    assert [rule.name for rule in parse_prometheus(tree, PATH, "prod", resolve, place).rules] == ["RedisDown"]
 
 
 def test_rules_beside_a_configuration_that_is_mounted_alone() -> None:

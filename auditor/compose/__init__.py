@@ -164,6 +164,17 @@ def _load(
     return replace(project, named=bool(spec.project or told) or project.named), composition
 
 
+def _files(configs: Mapping, home: str) -> dict[str, str]:
+    """Key of a config -> its file, relative to the root, where it lies inside."""
+    found: dict[str, str] = {}
+    for key, item in configs.items():
+        file = item.get("file") if isinstance(item, Mapping) else None
+        if isinstance(file, str) and file:
+            with suppress(TextError):
+                found[key] = join(home, file)
+    return found
+
+
 def _project(
     spec: EnvironmentSpec, loader: Loader, model: Mapping, home: str, name: str | None, scope: Scope
 ) -> Project:
@@ -188,6 +199,7 @@ def _project(
             for key, item in items.items()
             if isinstance(item, Mapping) and "file" in item
         ),
+        _files(configs, home),
     )
     section = model.get("services")
     lines = section.lines if isinstance(section, Mapping) else {}

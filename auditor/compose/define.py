@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import field, replace
 
 from auditor.compose import dockerfile
+from auditor.compose.configured import config_files, granted_files
 from auditor.compose.files import Loader, Source, beneath
 from auditor.compose.hardening import hardening, idle
 from auditor.compose.healthcheck import question
@@ -59,6 +60,7 @@ class Context:
     external_networks: frozenset[str] = frozenset()
     devices: AnyMapping[str, str] = field(default_factory=dict)  # volume -> the host's path that it stands for
     mounted: frozenset[tuple[str, str]] = frozenset()  # sections and keys of secrets and configs that are files
+    config_files: AnyMapping[str, str] = field(default_factory=dict)  # config -> its file, from the root
     built: dict[tuple[str, str | None], Built] = field(default_factory=dict)  # of Dockerfiles read so far
 
     @property
@@ -141,6 +143,8 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
         logging_options=tuple(key for key, item in mapping(logging.get("options")).items() if item is not None),
         secrets=_granted(service, "secrets"),
         configs=_granted(service, "configs"),
+        config_files=config_files(service),
+        granted_files=granted_files(service, context.config_files),
     )
 
 
@@ -317,10 +321,14 @@ def _networks(name: str, service: Mapping, active: bool, context: Context) -> tu
     return tuple(networks)
 
 
+_FIXED = ("ipv4_address", "ipv6_address")
+
+
 def _aliases(service: Mapping) -> tuple[str, ...]:
-    """What others may call the service on its networks; engines from 25 on resolve the `hostname` too."""
-    networks = mapping(service.get("networks"))
-    aliases = [alias for network in networks.values() for alias in texts(mapping(network).get("aliases"))]
+    """What others may call the service on its networks: aliases, fixed addresses; engines from 25 on the `hostname`."""
+    networks = [mapping(network) for network in mapping(service.get("networks")).values()]
+    aliases = [alias for network in networks for alias in texts(network.get("aliases"))]
+    aliases += [str(network[key]) for network in networks for key in _FIXED if isinstance(network.get(key), str)]
     hostname = text(service.get("hostname"))
     return tuple(dict.fromkeys((*aliases, hostname) if hostname else aliases))
 

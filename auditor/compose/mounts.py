@@ -48,6 +48,8 @@ def mounts(service: Mapping, directory: str, faults: Faults, name: str) -> tuple
 def resolve_mount(definition: Definition, container_path: str) -> str | None:
     """The path, relative to the root, of the project's file behind a path in the container; None where none is."""
     path = clean(container_path)
+    if path in definition.granted_files:
+        return definition.granted_files[path]
     within = [mount for mount in definition.mounts if path == mount.target or path.startswith(_folder(mount.target))]
     if not within:
         return None
@@ -56,6 +58,16 @@ def resolve_mount(definition: Definition, container_path: str) -> str | None:
         return None
     rest = path[len(nearest.target) :].lstrip("/")
     return posixpath.normpath(posixpath.join(nearest.source, rest))
+
+
+def place_of(definition: Definition, path: str) -> str | None:
+    """Where in the container a file of the project is, by `configs` and bind mounts; None where it is nowhere."""
+    granted = [place for place, source in definition.granted_files.items() if source == path]
+    binds = [mount for mount in definition.mounts if mount.kind == "bind" and mount.source is not None]
+    mounted = [mount.target for mount in binds if mount.source == path]
+    below = [mount for mount in binds if mount.source in ("", ".") or path.startswith(f"{mount.source}/")]
+    within = [posixpath.join(m.target, posixpath.relpath(path, m.source or ".")) for m in below]
+    return next((place for place in (*granted, *mounted, *within) if resolve_mount(definition, place) == path), None)
 
 
 def clean(path: str) -> str:

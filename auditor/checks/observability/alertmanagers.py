@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditor import alerting
+from auditor import alerting, hearing
 from auditor.checks.files import told
 from auditor.checks.gaps.causes import missing
 from auditor.checks.observability.metrics import prometheus_name
@@ -44,9 +44,10 @@ def rules_not_loaded(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[P
         files:
           rules/web.yml: "groups: [{name: web, rules: [{alert: WebDown, expr: up == 0}]}]"
     """
-    server = prometheus_name(config.environment, snapshot)
-    cause = no_rules(config) if not config.rules else None
-    if not config.rule_patterns:
+    server = prometheus_name(config, snapshot)
+    everything = snapshot.prometheus_of(config.environment) or config
+    cause = no_rules(everything) if not everything.rules else None
+    if not everything.rule_patterns and everything.path == config.path and not alerting.sends_samples(everything):
         text = f"`{config.path}` loads no rules: no alert can fire"
         yield Problem(text, (Location(config.path),), service=server, cause=cause)
     for pattern in config.rule_patterns:
@@ -63,7 +64,8 @@ def rules_not_loaded(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[P
 
 def _not_reloaded(config: PrometheusConfig, server: str | None, snapshot: Snapshot) -> Iterator[Problem]:
     """Rules that stand in the files and that the running Prometheus does not know."""
-    if snapshot.source("prometheus-api", config.environment).state != "ok":
+    several = len(snapshot.prometheus_configs(config.environment)) > 1  # and one of them was asked: which is not told
+    if several or snapshot.source("prometheus-api", config.environment).state != "ok":
         return
     loaded = {rule.name for rule in snapshot.loaded_rules if rule.environment == config.environment}
     lost = [rule for rule in config.rules if rule.name not in loaded]
@@ -133,7 +135,7 @@ def alertmanager_missing(config: PrometheusConfig, snapshot: Snapshot) -> Iterat
           alerting: {alertmanagers: [{static_configs: [{targets: ["alertmanager:9093"]}]}]}
           scrape_configs: []
     """
-    if not alerting.lacks_alertmanager(config, snapshot):
+    if not hearing.lacks_alertmanager(config, snapshot):
         return
     environment = config.environment
     name = snapshot.missing_name(environment, "alertmanager")
@@ -143,7 +145,7 @@ def alertmanager_missing(config: PrometheusConfig, snapshot: Snapshot) -> Iterat
     yield Problem(
         f"Prometheus of `{environment}` has {has}, but nothing deploys an Alertmanager",
         tuple(places) or (rules[0].location,),
-        service=name if snapshot.entry(environment, name) else prometheus_name(environment, snapshot),
+        service=name if snapshot.entry(environment, name) else prometheus_name(config, snapshot),
         cause=missing(name),
     )
 
@@ -180,19 +182,19 @@ def alertmanager_not_connected(config: PrometheusConfig, snapshot: Snapshot) -> 
           rules.yml: "groups: [{name: web, rules: [{alert: WebDown, expr: up == 0}]}]"
     """
     environment = config.environment
-    absent = alerting.lacks_alertmanager(config, snapshot)
-    if not config.rules or alerting.sends_outside(config, snapshot):
+    absent = hearing.lacks_alertmanager(config, snapshot)
+    if not config.rules or hearing.sends_outside(config, snapshot):
         return
-    if not absent and not alerting.has_alertmanager(environment, snapshot):
+    if not absent and not hearing.has_alertmanager(environment, snapshot):
         return
-    named = [target.address.host for target in config.alertmanagers]
-    if any(snapshot.provided(environment, host) for host in named) or (named and absent):
+    reasons = [hearing.deaf(target, config, snapshot) for target in config.alertmanagers]
+    if (reasons and not all(reasons)) or (reasons and absent):
         return
-    said = f"names `{named[0]}`, which nothing provides" if named else "names no Alertmanager"
+    said = f"names {reasons[0]}" if reasons else "names no Alertmanager"
     yield Problem(
         f"`{config.path}` loads {len(config.rules)} alert rules, but {said}",
-        (config.alertmanagers[0].location if named else config.alerting or Location(config.path),),
-        service=prometheus_name(environment, snapshot),
+        (config.alertmanagers[0].location if reasons else config.alerting or Location(config.path),),
+        service=prometheus_name(config, snapshot),
         cause=missing(snapshot.missing_name(environment, "alertmanager")) if absent else unheard(config),
     )
 

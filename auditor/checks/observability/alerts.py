@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from auditor import alerting, ladder
+from auditor import alerting, hearing, ladder
 from auditor.checks.gaps.causes import missing
 from auditor.checks.observability.alertmanagers import no_rules, unheard
 from auditor.checks.observability.metrics import (
@@ -21,7 +21,6 @@ from auditor.model import (
     AlertmanagerConfig,
     AlertRule,
     Evidence,
-    Integration,
     Lifecycle,
     Location,
     PrometheusConfig,
@@ -82,7 +81,7 @@ def no_alert(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     rung = ladder.climb(service, snapshot)["alerted"]
     if not rung.required or rung.state is not RungState.DISPROVED:
         return
-    config = snapshot.prometheus_of(service.environment)
+    config, configs = snapshot.prometheus_of(service.environment), snapshot.prometheus_configs(service.environment)
     rules = len(alerting.rules_of(service.environment, snapshot))
     loaded = f"none of the {rules} loaded alert rules selects its series" if rules else "no alert rule is loaded"
     unread = next(exporter_missing(service, snapshot), None) or next(not_scraped(service, snapshot), None)
@@ -90,7 +89,7 @@ def no_alert(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     yield Problem(
         f"no alert can fire for `{service.name}`: {loaded}",
         (service.location,) if service.location else (),
-        (Evidence("prometheus", f"rules of `{config.path}`", config.path),) if config else (),
+        tuple(Evidence("prometheus", f"rules of `{one.path}`", one.path) for one in configs),
         cause=cause or (no_rules(config) if config and not rules else None),
         fix=_begin_with(service),
     )
@@ -149,18 +148,19 @@ def dead_alert(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem
             groups: [{name: all, rules: [{alert: ApiDown, expr: 'up{job="api"} == 0'}]}]
     """
     live = snapshot.source("prometheus-api", config.environment).state == "ok"
-    if not live and any(job.discovery for job in config.jobs):
+    everything = snapshot.prometheus_of(config.environment) or config
+    if (not live and any(job.discovery for job in everything.jobs)) or (live and config.path != everything.path):
         return
-    for rule in alerting.rules_of(config.environment, snapshot):
+    for rule in alerting.rules_of(config.environment, snapshot) if live else config.rules:
         giving = [part for part in alerting.written(rule.expr) if part.gives and not part.absent]
         giving = [part for part in giving if part.selector.name not in _MADE_BY_RULES]
-        if giving and not any(alerting.can_select(part, config, snapshot) for part in giving):
+        if giving and not any(alerting.can_select(part, everything, snapshot) for part in giving):
             because = "nothing in the running Prometheus is" if live else "no scrape job gives"
             yield Problem(
                 f"alert `{rule.name}` can never fire: {because} `{giving[0].selector}`",
                 (rule.location,) if rule.location.path else (),
                 key=rule.name,
-                cause=_phantom(giving[0], config, snapshot)
+                cause=_phantom(giving[0], everything, snapshot)
                 or unread_program(giving[0].selector.name, config.environment, snapshot),
             )
 
@@ -281,18 +281,19 @@ def alert_not_routed(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     sent = [alerting.delivery(watch, config) for watch in alerting.watches(service, snapshot) if watch.sure]
     alerts = ", ".join(dict.fromkeys(f"`{one.watch.rule.name}`" for one in sent))
     ends = list(dict.fromkeys(receiver for one in sent for receiver in one.receivers))
-    if prometheus is not None and (why := alerting.unheard(prometheus, snapshot)):
-        absent = alerting.lacks_alertmanager(prometheus, snapshot)
+    if prometheus is not None and (why := hearing.unheard(prometheus, snapshot)):
+        absent = hearing.lacks_alertmanager(prometheus, snapshot)
         name = snapshot.missing_name(service.environment, "alertmanager")
         place = prometheus.alerting or Location(prometheus.path)
         cause = missing(name) if absent else unheard(prometheus)
         yield Problem(f"the alerts of `{service.name}` ({alerts}) are sent to nobody: {why}", (place,), cause=cause)
     elif ends:
         names = ", ".join(f"`{receiver.name}`" for receiver in ends)
+        unfilled = [receiver for receiver in ends if receiver.integrations]
         yield Problem(
             f"the alerts of `{service.name}` ({alerts}) end at {names}, which tells nobody",
             (sent[0].routes[0].location, *(receiver.location for receiver in ends)),
-            cause=f"receivers:{names}",
+            cause=_mute(unfilled[:1] or ends),
         )
 
 
@@ -323,15 +324,22 @@ def receiver_placeholder(config: AlertmanagerConfig, snapshot: Snapshot) -> Iter
     used = set(_used(config.root))
     server = snapshot.deployed(config.environment, "alertmanager")
     for receiver in config.receivers:
-        unreal = [one for one in _as_written(receiver, config, snapshot) if one.placeholder]
+        written = hearing.as_written(receiver, config, snapshot)
+        unreal = {one: why for one in written if (why := hearing.astray(one, config, snapshot))}
         if receiver.name in used and unreal:
-            said = "; ".join(dict.fromkeys(f"{one.kind}: {one.placeholder}" for one in unreal))
+            said = "; ".join(dict.fromkeys(f"{one.kind}: {why}" for one, why in unreal.items()))
             yield Problem(
                 f"receiver `{receiver.name}` reaches nobody by {said}",
                 tuple(Location(one.location.path, one.location.line) for one in unreal),
                 service=server.name if server else None,
                 key=receiver.name,
+                cause=_mute([receiver]),
             )
+
+
+def _mute(receivers: Sequence[Receiver]) -> str:
+    """The cause that all share whose alerts end at receivers that tell nobody."""
+    return f"receivers:{', '.join(receiver.name for receiver in receivers)}"
 
 
 @check(
@@ -372,15 +380,6 @@ def alert_silenced_forever(silence: Silence, snapshot: Snapshot, *, days: int = 
         environment=silence.environment,
         key=matched,
     )
-
-
-def _as_written(receiver: Receiver, config: AlertmanagerConfig, snapshot: Snapshot) -> tuple[Integration, ...]:
-    """The integrations of a receiver, as its file has them where that is the same: a running one hides addresses."""
-    files = (c for c in snapshot.alertmanager_configs if c.environment == config.environment and not c.live)
-    same = (one for file in files for one in file.receivers if one.name == receiver.name)
-    kinds = [one.kind for one in receiver.integrations]
-    found = next((one for one in same if [each.kind for each in one.integrations] == kinds), None)
-    return found.integrations if found and config.live else receiver.integrations
 
 
 def _used(route: Route) -> Iterator[str]:

@@ -14,11 +14,13 @@ from auditor.model import (
     Lifecycle,
     Location,
     Metrics,
+    PrometheusConfig,
     Severity,
 )
 from auditor.registry import Problem, check
 from auditor.scrapes import live_scrapes_of, spoken_for
 from auditor.series import known_program
+from auditor.servers import paths
 
 _LASTING = (Lifecycle.DAEMON, Lifecycle.EXTERNAL, Lifecycle.PROCESS)  # lives long enough to be scraped
 
@@ -153,9 +155,10 @@ def not_scraped(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     if live_scrapes_of(service, snapshot):
         return
     here = service.definition or service.containers or service.lifecycle is not Lifecycle.DAEMON
+    configs = snapshot.prometheus_configs(service.environment)
     yield Problem(
-        f"no job in `{config.path}` scrapes `{service.name}`",
-        (*_metrics_place(service), Location(config.path)),
+        f"no job in {paths(configs)} scrapes `{service.name}`",
+        (*_metrics_place(service), *(Location(config.path) for config in configs)),
         (Evidence(*endpoint),),
         cause=unread(service) if here else missing(service.name),
     )
@@ -203,6 +206,7 @@ def _endpoint(service: Service, snapshot: Snapshot) -> tuple[str, str] | None:
     return "catalogue", f"`{speaker.name}` speaks for it"
 
 
-def prometheus_name(environment: str, snapshot: Snapshot) -> str | None:
-    server = snapshot.deployed(environment, "prometheus")
+def prometheus_name(config: PrometheusConfig, snapshot: Snapshot) -> str | None:
+    """The service that runs with a configuration."""
+    server = snapshot.prometheus_server(config)
     return server.name if server else None

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from auditor.checks.gaps.causes import missing, stopped
 from auditor.checks.observability.metrics import prometheus_name, unread
-from auditor.inventory import Service, Snapshot
-from auditor.model import Evidence, LiveTarget, PrometheusConfig, ScrapeTarget, Severity
-from auditor.reach import known_ports
+from auditor.inventory import LOCAL_HOSTS, Service, Snapshot
+from auditor.model import Address, Evidence, LiveTarget, Location, PrometheusConfig, ScrapeTarget, Severity
+from auditor.reach import address_in, answer, known_ports
 from auditor.registry import BY_CRITICALITY, Problem, check
 from auditor.scrapes import UNREACHABLE, WRONG_PORT, Scrape, gone, live_scrapes_of, lost_subject, resolved, spoken_for
 
@@ -20,7 +20,7 @@ from auditor.scrapes import UNREACHABLE, WRONG_PORT, Scrape, gone, live_scrapes_
     needs=("prometheus", "compose"),
 )
 def phantom_target(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
-    """A scrape job points at a host that nothing provides.
+    """A scrape job points at a host that nothing provides, or has a prober ask one.
 
     The target is down for ever, and an alert on it is either silenced or never written.
 
@@ -40,17 +40,24 @@ def phantom_target(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Pro
     """
     environment = config.environment
     for target in (target for job in config.jobs for target in job.targets):
-        host = target.address.host
-        if snapshot.outside(host) or snapshot.provided(environment, host):
-            continue
-        name = snapshot.missing_name(environment, host)
-        yield Problem(
-            f"job `{target.job}` scrapes {_host_port(target)}, which nothing in `{environment}` provides",
-            (target.location,),
-            service=name if snapshot.entry(environment, name) else prometheus_name(environment, snapshot),
-            key=name,
-            cause=missing(name),
-        )
+        for does, address, place in _asked(target):
+            if snapshot.outside(address.host) or snapshot.provided(environment, address.host):
+                continue
+            name = snapshot.missing_name(environment, address.host)
+            yield Problem(
+                f"job `{target.job}` {does} {_shown(address)}, which nothing in `{environment}` provides",
+                (place,),
+                service=name if snapshot.entry(environment, name) else prometheus_name(config, snapshot),
+                key=name,
+                cause=missing(name),
+            )
+
+
+def _asked(target: ScrapeTarget) -> Iterator[tuple[str, Address, Location]]:
+    """Whom a target is, and whom a prober is told to ask there; with the verb for it and the line."""
+    yield "scrapes", target.address, target.location
+    if target.probed and (address := address_in(target.probed)):
+        yield "probes", address, target.probed_at or target.location
 
 
 @check(
@@ -81,13 +88,32 @@ def target_port_wrong(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[
     """
     for scrape, target in _faulty(config, snapshot, WRONG_PORT):
         service = scrape.answer.service
+        meant = _meant(target, service, snapshot)
+        if meant is not None:
+            said = f"which is `{service.name}` itself: `{meant.name}` is not there"
+            service = meant
+        else:
+            said = f"but {_where(service, scrape.answer.port)}"
         yield Problem(
-            f"job `{target.job}` scrapes {_host_port(target)}, but {_where(service, scrape.answer.port)}",
+            f"job `{target.job}` scrapes {_host_port(target)}, {said}",
             (target.location,),
             service=service.name,
             key=f"{target.job}:{target.address.port}",
             cause=unread(service),
         )
+
+
+def _meant(target: ScrapeTarget, server: Service, snapshot: Snapshot) -> Service | None:
+    """The service that is meant where Prometheus is told to ask its own loopback: who listens there on the host, else
+    the only one that has the port."""
+    if server.component is None or server.component.key != "prometheus" or target.address.host not in LOCAL_HOSTS:
+        return None
+    found = answer(target.address, None, target.environment, snapshot)
+    if found is not None:
+        return found.service if found.service is not server else None
+    own = (s for s in snapshot.services if s.environment == target.environment and s is not server)
+    having = [service for service in own if target.address.port in known_ports(service)]
+    return having[0] if len(having) == 1 else None
 
 
 def _where(service: Service, asked: int | None) -> str:
@@ -130,7 +156,7 @@ def target_unreachable(config: PrometheusConfig, snapshot: Snapshot) -> Iterator
         prometheus:
           scrape_configs: [{job_name: api, static_configs: [{targets: ["api:8000"]}]}]
     """
-    server = snapshot.deployed(config.environment, "prometheus")
+    server = snapshot.prometheus_server(config)
     for scrape, target in _faulty(config, snapshot, UNREACHABLE):
         service = scrape.answer.service
         places = [one.definition.place("networks") for one in (server, service) if one and one.definition]
@@ -145,9 +171,10 @@ def target_unreachable(config: PrometheusConfig, snapshot: Snapshot) -> Iterator
 
 def _faulty(config: PrometheusConfig, snapshot: Snapshot, fault: str) -> Iterator[tuple[Scrape, ScrapeTarget]]:
     """The targets with a fault that no running Prometheus finds up all the same."""
+    own = {id(target) for job in config.jobs for target in job.targets}
     for scrape in resolved(snapshot, config.environment):
         target = scrape.target
-        if scrape.fault != fault or not isinstance(target, ScrapeTarget):
+        if scrape.fault != fault or not isinstance(target, ScrapeTarget) or id(target) not in own:
             continue
         live = live_scrapes_of(scrape.answer.service, snapshot)
         if not any(isinstance(one.target, LiveTarget) and one.target.up for one in live):
@@ -202,4 +229,8 @@ def _why_down(service: Service, snapshot: Snapshot) -> str | None:
 
 
 def _host_port(target: ScrapeTarget | LiveTarget) -> str:
-    return f"{target.address.host}:{target.address.port}" if target.address.port else target.address.host
+    return _shown(target.address)
+
+
+def _shown(address: Address) -> str:
+    return f"{address.host}:{address.port}" if address.port else address.host

@@ -10,17 +10,20 @@ from auditor.errors import TextError
 from auditor.model import Address, PrometheusConfig, ScrapeTarget
 from auditor.sources.prometheus.reading import Reading, Resolve
 from auditor.sources.prometheus.rules import recordings, rules
-from auditor.sources.prometheus.scraping import address_of, alertmanager_targets, jobs, text
+from auditor.sources.prometheus.scraping import address_of, alert_relabelling, alertmanager_targets, jobs, text
 from auditor.tree import Tree
 from auditor.yamlfile import Mapping, locate
 
 __all__ = ["Resolve", "address_of", "parse_prometheus"]
 
 
-def parse_prometheus(tree: Tree, path: str, environment: str, resolve: Resolve) -> PrometheusConfig:
+def parse_prometheus(
+    tree: Tree, path: str, environment: str, resolve: Resolve, place: str | None = None, server: str | None = None
+) -> PrometheusConfig:
     """The configuration at `path`, its rule files and target files included.
 
-    resolve: a path in Prometheus's container -> the file of the project that is mounted there, or None.
+    resolve: a path in Prometheus's container -> the file of the project that is mounted there, or None. place: where
+    this file is in that container. server: the Compose service that it is of.
     Raises EvidenceError where a file cannot be read, TextError where the configuration is no YAML mapping. What
     Prometheus would refuse besides is a fault, and hides nothing else.
     """
@@ -29,7 +32,7 @@ def parse_prometheus(tree: Tree, path: str, environment: str, resolve: Resolve) 
         root = Mapping()
     if not isinstance(root, Mapping):
         raise TextError("a Prometheus configuration is a mapping", path=path, line=locate(root))
-    reading = Reading(tree, path, environment, resolve)
+    reading = Reading(tree, path, environment, resolve, place)
     patterns = tuple(reading.patterns(root, "rule_files"))
     found_jobs = tuple(jobs(reading, root))
     found_rules = tuple(rule for pattern in patterns for name in pattern.files or () for rule in rules(reading, name))
@@ -47,6 +50,8 @@ def parse_prometheus(tree: Tree, path: str, environment: str, resolve: Resolve) 
         external_labels=_external_labels(reading, root),
         remote_write=tuple(_remote_write(reading, root)),
         faults=tuple(reading.faults),
+        server=server,
+        alert_relabelling=alert_relabelling(reading, reading.mapping(root, "alerting")),
     )
 
 

@@ -21,12 +21,13 @@ _WILD = re.compile(r"[*?\[]")
 
 @dataclass(slots=True)
 class Reading:
-    """What is read, and the faults that were found so far."""
+    """What is read, and the faults that were found so far. place: of the configuration in the container, if mounted."""
 
     tree: Tree
     path: str
     environment: str
     resolve: Resolve
+    place: str | None = None
     faults: list[Fault] = field(default_factory=list)
 
     def at(self, container: Value, key: str | int | None = None, path: str | None = None) -> Location:
@@ -101,10 +102,9 @@ class Reading:
         return tuple(self.tree.glob(place))
 
     def in_tree(self, path: str) -> str | None:
-        mounted = self.resolve(f"{IN_CONTAINER}/{posixpath.basename(self.path)}") == self.path
-        if mounted or path.startswith("/"):
-            found = self.resolve(posixpath.join(IN_CONTAINER, path))
-            if found is not None or mounted:
+        if self.place or path.startswith("/"):
+            found = self.resolve(posixpath.join(posixpath.dirname(self.place or ""), path))
+            if found is not None or self.place:
                 return found
         # Without a mount to follow, the image's own directory stands for that of the configuration.
         relative = path.removeprefix(f"{IN_CONTAINER}/")

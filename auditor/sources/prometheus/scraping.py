@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from auditor.compose.secrets import looks_secret
-from auditor.model import Address, Location, ScrapeJob, ScrapeTarget
+from auditor.model import Address, Location, Relabelling, ScrapeJob, ScrapeTarget
 from auditor.relabel import Rule, relabel
 from auditor.sources.prometheus.reading import Reading
 from auditor.yamlfile import Mapping, Sequence, Value, locate
@@ -117,7 +117,14 @@ def _job(reading: Reading, item: Mapping, path: str) -> ScrapeJob:
     elif unclear:
         discovery.append("relabel_configs")
     return ScrapeJob(
-        reading.environment, name, location, tuple(targets), tuple(discovery), tuple(dropped), *_metrics_dropped(job)
+        reading.environment,
+        name,
+        location,
+        tuple(targets),
+        tuple(discovery),
+        tuple(dropped),
+        *_metrics_dropped(job),
+        tuple(dict.fromkeys("*" if rule.action == "labelmap" else rule.target for rule in job.rules if rule.target)),
     )
 
 
@@ -193,6 +200,16 @@ def _rule(job: _Job, item: Mapping) -> Rule:
     )
 
 
+def alert_relabelling(reading: Reading, alerting: Mapping) -> tuple[Relabelling, ...]:
+    """What is done to the labels of alerts before they are sent."""
+    job = _Job(reading, alerting, reading.path, "alerting", "", "")
+    return tuple(
+        Relabelling(rule.action, rule.sources, rule.separator, rule.regex, rule.target, rule.replacement)
+        for rule in _rules(job, "alert_relabel_configs")
+        if rule.action != "hashmod"
+    )
+
+
 def _defaults(job: _Job) -> dict[str, str]:
     parameters = job.reading.mapping(job.item, "params", job.path)
     first = {
@@ -240,6 +257,7 @@ def _target(job: _Job, one: Found, kept: dict[str, str], address: Address) -> Sc
         kept.get("__metrics_path__", job.metrics_path),
         labels,
         kept.get("__param_target"),
+        one.location,
     )
 
 

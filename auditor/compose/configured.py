@@ -1,0 +1,54 @@
+"""Which configuration files a service starts with: those its command line names, and those `configs` put into it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from collections.abc import Mapping as AnyMapping
+
+from auditor.compose.mounts import clean
+from auditor.compose.values import words
+from auditor.yamlfile import Mapping, Sequence, Value
+
+_LONGEST = 8 << 10  # characters of a command that are looked at
+_FILE = re.compile(r"(?:file:)?(/[\w.@+/-]+\.(?:ya?ml|json|conf|cfg|ini|toml|alloy|river|hcl))")
+# Flags whose value is the program's own configuration: not that of its web server, nor one of its modules.
+_FLAG = re.compile(r"-{1,2}(?:config|config[.-]?file|configuration|promscrape\.config|conf|c)")
+
+
+def config_files(service: Mapping) -> tuple[str, ...]:
+    """The paths in the container of the configuration files that entrypoint and command name, in their order."""
+    found: dict[str, None] = {}
+    for key in ("entrypoint", "command"):
+        before = ""
+        for word in _words(service.get(key)):
+            flag, equals, value = word.partition("=")
+            if not word.startswith("-"):
+                flag, value = before, word
+            if (not flag.startswith("-") or _FLAG.fullmatch(flag)) and (match := _FILE.fullmatch(value)):
+                found[clean(match[1])] = None
+            before = "" if equals else word
+    return tuple(found)
+
+
+def _words(value: Value) -> Iterator[str]:
+    """The words of a command line, those of the line that a shell is given among them."""
+    if isinstance(value, str):
+        yield from words(value[:_LONGEST])
+    elif isinstance(value, Sequence):
+        for item in value:
+            if isinstance(item, str):
+                yield from words(item[:_LONGEST]) if " " in item else (item,)
+
+
+def granted_files(service: Mapping, files: AnyMapping[str, str]) -> dict[str, str]:
+    """Path in the container -> the project's file that one of `configs` puts there. files: key -> path in the tree."""
+    found: dict[str, str] = {}
+    granted = service.get("configs")
+    for item in granted if isinstance(granted, Sequence) else ():
+        source = item.get("source") if isinstance(item, Mapping) else item
+        target = item.get("target") if isinstance(item, Mapping) else None
+        if isinstance(source, str) and source in files:
+            place = target if isinstance(target, str) and target else source
+            found[clean(place if place.startswith("/") else f"/{place}")] = files[source]
+    return found
