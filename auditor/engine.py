@@ -150,12 +150,12 @@ def _run(
     options = policy.options.get(check.id, {})
     found: list[_Found] = []
     passed = failed = 0
-    environments = [getattr(subject, "environment", None) for subject in subjects]
-    skips = {name: _skip(check, snapshot, name) for name in dict.fromkeys(environments)}
+    skips = {name: _skip(check, snapshot, name) for name in dict.fromkeys(map(_environment_of, subjects))}
+    judged = subjects
+    if any(skips.values()):
+        judged = [subject for subject in subjects if not skips[_environment_of(subject)]]
     run = partial(check.run, **options) if options else check.run
-    for subject, environment in zip(subjects, environments, strict=True):
-        if skips[environment]:
-            continue
+    for subject in judged:
         try:
             problems = list(run(subject, snapshot))
         except Exception as error:  # a crash of one check must hide no other
@@ -171,6 +171,10 @@ def _run(
         why = next((r for name in snapshot.environments if (r := _skip(check, snapshot, name))), None)
     tallies[check.id] = CheckTally(check.id, passed, failed, skipped=why)
     return found
+
+
+def _environment_of(subject: object) -> str | None:
+    return getattr(subject, "environment", None)
 
 
 def _skip(check: Check, snapshot: Snapshot, environment: str | None) -> str | None:
@@ -200,7 +204,7 @@ def _unread(source: str, snapshot: Snapshot, environments: Sequence[str]) -> str
 
 
 def _stamp(check: Check, problem: Problem, subject: object, snapshot: Snapshot, policy: Policy) -> _Found:
-    environment = problem.environment or getattr(subject, "environment", None)
+    environment = problem.environment or _environment_of(subject)
     name = problem.service or _service_name(subject, environment, snapshot)
     service = snapshot.service(environment, name) if environment and name else None
     severity = policy.severities.get(check.id) or problem.severity or _severity(check, service)
@@ -223,17 +227,16 @@ def _stamp(check: Check, problem: Problem, subject: object, snapshot: Snapshot, 
     return _Found(finding, problem.cause, problem.field)
 
 
+_NAMING_A_SERVICE = (Definition, Container, Fault)
+
+
 def _service_name(subject: object, environment: str | None, snapshot: Snapshot) -> str | None:
     if isinstance(subject, Service):
         return subject.name
     name = getattr(subject, "service", None) or getattr(subject, "name", None)
     if not isinstance(name, str) or environment is None:
         return name if isinstance(name, str) and hasattr(subject, "criticality") else None
-    return snapshot.known_as(environment, name) if _names_a_service(subject) else None
-
-
-def _names_a_service(subject: object) -> bool:
-    return isinstance(subject, Definition | Container | Fault)
+    return snapshot.known_as(environment, name) if isinstance(subject, _NAMING_A_SERVICE) else None
 
 
 def _default_location(subject: object) -> tuple[Location, ...]:

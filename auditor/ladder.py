@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
@@ -126,9 +126,9 @@ def _climbed(service: Service, snapshot: Snapshot) -> Mapping[str, Rung]:
     return rungs
 
 
-def _required(service: Service, snapshot: Snapshot) -> frozenset[str]:
+def _required(service: Service, snapshot: Snapshot) -> Collection[str]:
     policy = snapshot.catalogue.required if snapshot.catalogue else {}
-    return frozenset(policy.get(service.criticality, REQUIRED[service.criticality]))
+    return policy.get(service.criticality, REQUIRED[service.criticality])
 
 
 # --- the rungs ---------------------------------------------------------------------------------------------------

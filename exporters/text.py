@@ -219,10 +219,14 @@ def _matrix(services: Sequence[ServiceReport], environment: str, report: Report,
     title = f"Evidence ladder{look.dot}{clean(environment, 60)}" if len(report.environments) > 1 else "Evidence ladder"
     yield look.paint(title, "bold")
     yield from _heads(" " * (2 + column + 2), grid, look)
+    alike: dict[tuple[object, ...], str] = {}  # of many services most stand at one of a few places
     for category, group in _by_category(services, judged=not _unasked(report, "catalogue")):
         yield look.paint(category, "cyan")
         for service in group:
-            yield f"  {fit(clean(service.name), column, look.ellipsis)}  {_cells(service, grid, look)}"
+            rungs = [service.rungs.get(name) for name in RUNGS]
+            stand = (service.coverage, *((rung.state, rung.required) if rung else None for rung in rungs))
+            cells = alike.get(stand) or alike.setdefault(stand, _cells(service, grid, look))
+            yield f"  {fit(clean(service.name), column, look.ellipsis)}  {cells}"
 
 
 def _heads(indent: str, grid: _Grid, look: Look) -> Iterator[str]:

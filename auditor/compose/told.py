@@ -17,6 +17,7 @@ _FLAG = re.compile(r"-{1,2}(?P<name>[A-Za-z][\w.-]*)")
 _PAIR = re.compile(r"-{0,2}(?P<name>[A-Za-z][\w.-]*)=(?P<value>.+)", re.DOTALL)
 _LONGEST = 8 << 10  # characters of a command that are looked at
 _MOST = 500  # words of a command
+_SHORTEST = 15  # characters of what is a secret by its form alone
 
 
 def told(service: Mapping, faults: Faults) -> tuple[Variable, ...]:
@@ -32,6 +33,8 @@ def _of_commands(service: Mapping, faults: Faults) -> Iterator[Variable]:
             continue
         location = faults.places.at(service.lines[key])
         for name, word in _pairs(_parts(value)):
+            if not name and len(word) < _SHORTEST and word.isalnum():
+                continue
             if "$" not in literal_part(word)[0]:  # a variable of the container's own shell
                 yield from _secret(name, word, "command", location)
 
