@@ -510,10 +510,14 @@ class Snapshot:
         """Whether `host` is composed, runs by hand beside the project, or is declared to live elsewhere."""
         if host in LOCAL_HOSTS or host in HOST_MACHINE or self.provider(environment, host):
             return True
-        if any(c.name == host and c.state == "running" and c.environment == environment for c in self.containers):
+        if (environment, host) in self._running_by_name:
             return True
         entry = self.entry(environment, host)
         return entry is not None and entry.lifecycle in (Lifecycle.EXTERNAL, Lifecycle.PROCESS, Lifecycle.EMBEDDED)
+
+    @cached_property
+    def _running_by_name(self) -> frozenset[tuple[str, str]]:
+        return frozenset((c.environment, c.name) for c in self.containers if c.state == "running")
 
     def outside(self, host: str) -> bool:
         """Whether a host is an address, or a name of the world outside, and no name on the project's own networks."""
@@ -575,8 +579,14 @@ class Snapshot:
 
     def owners(self, environment: str) -> Mapping[Reference, Definition]:
         """The active definition that each reference stands in."""
-        active = (d for d in self.definitions(environment).values() if d.active)
-        return {reference: definition for definition in active for reference in definition.references}
+        return self._owners.get(environment, {})
+
+    @cached_property
+    def _owners(self) -> Mapping[str, Mapping[Reference, Definition]]:
+        return {
+            environment: {reference: d for d in composed.values() if d.active for reference in d.references}
+            for environment, composed in self._definitions.items()
+        }
 
     def targets(self, environment: str) -> Iterator[ScrapeTarget]:
         """Every static scrape target of an environment."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from auditor.frozen import dataclass
@@ -64,38 +67,58 @@ def _at_host(port: int | None, environment: str, snapshot: Snapshot) -> Answer |
     """Who has a port of the host: a service that publishes it, or a process that is declared to listen there."""
     if port is None:
         return None
-    for service in snapshot.services:
+    single, ranges = _host_ports(snapshot, environment)
+    among = next((one for ports, one in ranges if port in ports), None)
+    found = min((one for one in (single.get(port), among) if one), key=lambda one: one[0], default=None)
+    if found:
+        return Answer(found[1], "host", port if found[2] is None else found[2], True, True)
+    usual = _usual_on_host(snapshot, environment).get(port)
+    return Answer(usual, "host", port, True, None) if usual else None
+
+
+@lru_cache(maxsize=8)
+def _usual_on_host(snapshot: Snapshot, environment: str) -> dict[int, Service]:
+    """Who shares the host's network and usually listens there, where its command does not say that it does."""
+    mine = [s for s in snapshot.services if s.environment == environment and s.definition and _on_host(s)]
+    return {port: s for s in reversed(mine) if s.component for port in _usual_ports(s.component)}
+
+
+_Holder: TypeAlias = "tuple[int, Service, int | None]"  # its place in line; the port inside, None: the same
+
+
+@lru_cache(maxsize=8)
+def _host_ports(snapshot: Snapshot, environment: str) -> tuple[dict[int, _Holder], list[tuple[range, _Holder]]]:
+    """Who has each port of the host, the first one of several; and who has one of a range."""
+    single: dict[int, _Holder] = {}
+    ranges: list[tuple[range, _Holder]] = []
+    for rank, service in enumerate(snapshot.services):
         if service.environment != environment:
             continue
-        ports = service.entry.ports if service.entry else ()
-        if service.lifecycle is Lifecycle.PROCESS and (port in ports or port == _metrics_port(service)):
-            return Answer(service, "host", port, True, True)
-        definition = service.definition
-        if definition is None:
-            continue
-        if definition.network_mode == "host" and _serves(service, port):
-            return Answer(service, "host", port, True, True)
-        inside = next((target for one in definition.ports if (target := _behind(one, port)) is not None), None)
-        if inside is not None:
-            return Answer(service, "host", inside, True, True)
-    return _usual_at_host(port, environment, snapshot)
+        for port in _own_ports(service):
+            single.setdefault(port, (rank, service, None))
+        for one in service.definition.ports if service.definition else ():
+            ports = _published(one)
+            if len(ports) > 1:
+                ranges.append((ports, (rank, service, one.target)))
+            elif ports:
+                single.setdefault(ports[0], (rank, service, one.target))
+    return single, ranges
 
 
-def _usual_at_host(port: int, environment: str, snapshot: Snapshot) -> Answer | None:
-    """Who shares the host's network and usually listens there, where its command does not say that it does."""
-    for service in snapshot.services:
-        on_host = service.environment == environment and service.definition is not None and _on_host(service)
-        if on_host and service.component and port in _usual_ports(service.component):
-            return Answer(service, "host", port, True, None)
-    return None
+def _own_ports(service: Service) -> Iterator[int]:
+    """The ports of a service that listens on the host itself."""
+    if service.lifecycle is Lifecycle.PROCESS:
+        yield from service.entry.ports if service.entry else ()
+        if port := _metrics_port(service):
+            yield port
+    if service.definition and service.definition.network_mode == "host":
+        yield from known_ports(service)
 
 
-def _behind(port: Port, published: int) -> int | None:
-    """The port in the container behind one of the host."""
+def _published(port: Port) -> range:
+    """The ports of the host that one is published on, none where it is left to the engine."""
     first, _, last = (port.published or "").partition("-")
-    if not first.isdecimal() or not int(first) <= published <= int(last or first):
-        return None
-    return port.target
+    return range(int(first), int(last or first) + 1) if first.isdecimal() else range(0)
 
 
 def _composed(

@@ -519,7 +519,6 @@ def requested_devices(value: Value, work: Work) -> Value:
                 raise FormError("`count` and `device_ids` exclude each other")
             if not device.get("device_ids") and "count" not in device:
                 device["count"] = -1
-                device.lines["count"] = device.line
                 _reorder(device, tuple(_GPU))
     return made
 

@@ -16,7 +16,7 @@ Chain = tuple[Location, ...]
 
 def lines(config: Mapping, places: Places) -> dict[str, Chain]:
     """Dotted path of each value -> the line that decided it, then those that it overrode."""
-    return {path: _chain(places, positions) for path, _, positions in _walk(config, "", ())}
+    return {path: _chain(places, positions) for path, _, positions in _walk(config, "", (config.line,))}
 
 
 def values(config: Mapping) -> dict[str, Value]:
@@ -41,11 +41,12 @@ def _walk(value: Value, path: str, above: tuple[int, ...]) -> Iterator[tuple[str
         if at:
             yield at, item, positions
         prefix = f"{at}." if at else ""
+        nearest = positions[:1]
         if isinstance(item, Mapping):
-            todo += [(f"{prefix}{key}", item[key], _positions(item, key) or positions) for key in reversed(item)]
+            todo += [(f"{prefix}{key}", item[key], _positions(item, key) or nearest) for key in reversed(item)]
         elif isinstance(item, Sequence):
             known = len(item.lines) == len(item)
-            inner = [(f"{prefix}{n}", one, (item.lines[n],) if known else positions) for n, one in enumerate(item)]
+            inner = [(f"{prefix}{n}", one, (item.lines[n],) if known else nearest) for n, one in enumerate(item)]
             todo += reversed(inner)
 
 
@@ -61,37 +62,40 @@ def _positions(mapping: Mapping, key: str) -> tuple[int, ...]:
 
 def yaml_text(config: Mapping, places: Places | None = None) -> str:
     """Block style, two spaces a level. `places`: with a trailing `# path:line` at each value."""
-    return "".join(f"{line}\n" for line in _mapping(config, 0, places, ""))
+    return "".join(f"{line}\n" for line in _mapping(config, 0, places, (config.line,), ""))
 
 
-def _mapping(value: Mapping, depth: int, places: Places | None, first: str) -> Iterator[str]:
+def _mapping(value: Mapping, depth: int, places: Places | None, above: tuple[int, ...], first: str) -> Iterator[str]:
     """The lines of a mapping; `first` stands before its first key instead of the indentation."""
     for key, item in value.items():
         lead, first = first or "  " * depth, ""
-        yield from _entry(f"{lead}{scalar(key)}:", item, depth, _comment(places, _positions(value, key)), places)
+        yield from _entry(f"{lead}{scalar(key)}:", item, depth, places, _positions(value, key) or above)
 
 
-def _sequence(value: Sequence, depth: int, places: Places | None, first: str = "") -> Iterator[str]:
+def _sequence(
+    value: Sequence, depth: int, places: Places | None, above: tuple[int, ...], first: str = ""
+) -> Iterator[str]:
     """The lines of a list; `first` as for a mapping."""
     known = len(value.lines) == len(value)
     for index, item in enumerate(value):
-        comment = _comment(places, (value.lines[index],) if known else ())
+        positions = (value.lines[index],) if known else above
         lead, first = f"{first or '  ' * depth}-", ""
         if isinstance(item, Mapping) and item:
-            yield from _mapping(item, depth + 1, places, f"{lead} ")
+            yield from _mapping(item, depth + 1, places, positions, f"{lead} ")
         elif isinstance(item, Sequence) and item:
-            yield from _sequence(item, depth + 1, places, f"{lead} ")
+            yield from _sequence(item, depth + 1, places, positions, f"{lead} ")
         else:
-            yield from _entry(lead, item, depth, comment, places)
+            yield from _entry(lead, item, depth, places, positions)
 
 
-def _entry(lead: str, item: Value, depth: int, comment: str, places: Places | None) -> Iterator[str]:
+def _entry(lead: str, item: Value, depth: int, places: Places | None, positions: tuple[int, ...]) -> Iterator[str]:
+    comment = _comment(places, positions)
     if isinstance(item, Mapping) and item:
         yield f"{lead}{comment}"
-        yield from _mapping(item, depth + 1, places, "")
+        yield from _mapping(item, depth + 1, places, positions, "")
     elif isinstance(item, Sequence) and item:
         yield f"{lead}{comment}"
-        yield from _sequence(item, depth + 1, places)
+        yield from _sequence(item, depth + 1, places, positions)
     elif isinstance(item, str) and (sign := block(item)):
         yield f"{lead} {sign}{comment}"
         yield from (f"{'  ' * (depth + 1)}{line}" if line else "" for line in _body(item))

@@ -88,10 +88,11 @@ def begun(value: Mapping) -> Merged:
 
 
 def put(result: Merged, key: str, made: Value, source: Mapping, old: str | None = None) -> None:
-    """Sets a key with the lines that decided it in `source`."""
+    """Sets a key with the lines that decided it in `source`; what nobody wrote there has none of its own."""
     old = key if old is None else old
     result[key] = made
-    result.lines[key] = source.lines.get(old, source.line)
+    if old in source.lines:
+        result.lines[key] = source.lines[old]
     if isinstance(source, Merged) and old in source.overrode:
         result.overrode[key] = source.overrode[old]
 

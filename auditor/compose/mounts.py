@@ -54,10 +54,15 @@ def resolve_mount(definition: Definition, container_path: str) -> str | None:
     if not within:
         return None
     nearest = max(within, key=lambda mount: len(mount.target))
-    if nearest.kind != "bind" or nearest.source is None or nearest.source.startswith(("/", "~", "..")):
+    source = mounted_file(nearest)
+    return posixpath.normpath(posixpath.join(source, path[len(nearest.target) :].lstrip("/"))) if source else None
+
+
+def mounted_file(mount: Mount) -> str | None:
+    """The path, relative to the root, of the project's file or directory that a mount shows; None where it is none."""
+    if mount.kind != "bind" or not mount.source or mount.source.startswith(("/", "~", "..")):
         return None
-    rest = path[len(nearest.target) :].lstrip("/")
-    return posixpath.normpath(posixpath.join(nearest.source, rest))
+    return posixpath.normpath(mount.source)
 
 
 def place_of(definition: Definition, path: str) -> str | None:

@@ -83,7 +83,6 @@ def _build(value: Value, change: _Change) -> Value:
     if isinstance(result, Mapping) and "context" not in result:
         result = copied(result)
         result["context"] = change(".")
-        result.lines["context"] = value.line
     return result
 
 

@@ -190,7 +190,6 @@ def _edges(value: Value, _work: Work) -> Value:
         if isinstance(edge, Mapping) and "required" not in edge:
             edge = copied(edge)
             edge["required"] = True
-            edge.lines["required"] = edge.line
         put(result, key, edge, edges)
     return result
 
@@ -223,7 +222,6 @@ def _requests(value: Value, work: Work) -> Value:
         if isinstance(item, Mapping) and not item.keys() & {"count", "device_ids"}:
             item = copied(item)
             item["count"] = "all"
-            item.lines["count"] = item.line
         made.append(item)
     return Sequence(made, line=value.line, lines=list(value.lines))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from auditor.checks.gaps.causes import missing
 from auditor.inventory import Service, Snapshot
-from auditor.model import Entry, Lifecycle, Severity
+from auditor.model import Entry, Lifecycle, Reference, Severity
 from auditor.registry import BY_CRITICALITY, Problem, check
 
 DEPLOYED_HERE = (Lifecycle.DAEMON, Lifecycle.ONESHOT, Lifecycle.CRON)
@@ -87,8 +89,7 @@ def composed_not_declared(service: Service, snapshot: Snapshot) -> Iterator[Prob
     """
     if service.entry or service.definition is None:
         return
-    known = {entry.name for entry in snapshot.catalogue.entries} if snapshot.catalogue else set()
-    elsewhere = service.name in known
+    elsewhere = service.name in snapshot.entry_names
     yield Problem(
         f"`{service.name}` is composed in `{service.environment}`, but "
         + ("its entry does not name this environment" if elsewhere else "no catalogue entry has its name or alias"),
@@ -174,7 +175,9 @@ def external_only(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     names = {entry.name, *entry.aliases}
     if service.component:
         names.update((service.component.key, *service.component.names))
-    found = [r for r in snapshot.references(service.environment) if names & set(_outside_labels(r.address.host))]
+    labelled = _by_outside_label(snapshot, service.environment)
+    ranked = {rank: reference for name in names for rank, reference in labelled.get(name, ())}
+    found = [ranked[rank] for rank in sorted(ranked)]
     found += code.references if code else ()
     if not found:
         return
@@ -184,6 +187,16 @@ def external_only(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
         tuple(dict.fromkeys(reference.location for reference in found)),
         cause=missing(service.name),
     )
+
+
+@lru_cache(maxsize=8)
+def _by_outside_label(snapshot: Snapshot, environment: str) -> Mapping[str, list[tuple[int, Reference]]]:
+    """The references to outside hosts by each label of the host's name, with their places in line."""
+    found: dict[str, list[tuple[int, Reference]]] = defaultdict(list)
+    for rank, reference in enumerate(snapshot.references(environment)):
+        for label in _outside_labels(reference.address.host):
+            found[label].append((rank, reference))
+    return found
 
 
 def _outside_labels(host: str) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice
 
 from auditor import knowledge
-from auditor.compose.mounts import resolve_mount
+from auditor.compose.mounts import mounted_file
 from auditor.errors import AuditorError
 from auditor.frozen import dataclass
 from auditor.model import Address, Catalogue, Component, Definition, Entry, Location, Project, Reference
@@ -115,7 +115,7 @@ def _mounted(definition: Definition, tree: Tree, components: tuple[Component, ..
     known = knowledge.by_image(components, definition.image) if definition.image else None
     count = 0
     for mount in definition.mounts:
-        source = resolve_mount(definition, mount.target)
+        source = mounted_file(mount)
         key = known.key if known and known.key in _PARSERS else _key_of(mount.target)
         if key is None or source is None:
             continue

@@ -56,6 +56,7 @@ def test_a_broken_project_gets_an_answer(tmp_path: Path) -> None:
 
 
 @pytest.mark.endurance
+@pytest.mark.timeout(7_200)
 def test_ten_thousand_broken_projects_get_an_answer(tmp_path: Path) -> None:
     assert wrong(range(WHOLE), tmp_path) == []
 
