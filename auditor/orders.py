@@ -16,6 +16,7 @@ _ELSEWHERE = {
     Lifecycle.EMBEDDED: "it is part of another service: act on that one",
 }
 _ALIVE = frozenset({"running", "paused", "restarting"})
+_STARTED = frozenset({"running", "restarting"})  # a paused one is not: the engine refuses, and says what to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ def order(snapshot: Snapshot, action: str, name: str) -> Order:
         why = "no engine is asked" if state.state == "not_asked" else state.detail or state.state
         raise EvidenceError(
             f"the containers of `{name}` are not known: {why}", help="`--docker` names an engine, as the catalogue can"
+        )
+    if any(container.task for container in service.containers):
+        raise UsageError(
+            f"`{name}` is a service of a Swarm, which replaces what is stopped",
+            help="`docker service scale` stops and starts it, `docker service update --force` restarts it",
         )
     ours = sorted(_ours(service, snapshot), key=lambda container: (container.number or 0, container.name))
     if not ours:
@@ -101,5 +107,5 @@ def _advice(service: Service) -> str | None:
 
 def _changes(action: str, container: Container) -> bool:
     if action == "start":
-        return container.state not in _ALIVE
+        return container.state not in _STARTED
     return action == "restart" or container.state in _ALIVE

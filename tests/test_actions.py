@@ -88,6 +88,16 @@ def test_what_may_not_be_acted_on(name: str, said: str) -> None:
         ordered("stop", name)
 
 
+def test_a_task_of_a_swarm_is_not_acted_on() -> None:
+    task = {"name": "shop_web.1.x", "service": "web", "task": True}
+    with pytest.raises(UsageError, match="service of a Swarm"):
+        ordered("stop", "web", containers=[task])
+
+
+def test_what_is_paused_is_not_called_started() -> None:
+    assert ordered("start", "db") == (["shop-postgres-1"], [])
+
+
 STRANGERS = [
     {"name": "web"},
     {"name": "shop-web-1", "project": "other", "service": "web"},
@@ -248,9 +258,10 @@ class Shop:
         return found
 
 
-@pytest.fixture
-def shop(tmp_path: Path, empty_engine: Engine) -> Iterator[Callable[..., Shop]]:
-    engine = empty_engine
+@pytest.fixture(params=["engine"])
+def shop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Shop]]:
+    engine: Engine = request.getfixturevalue(request.param)
+    engine.clear()
     engine.import_busybox()
     judges: list[Callable[[str, str], Verdict]] = []
     folder = tmp_path / "shop"
@@ -268,9 +279,14 @@ def shop(tmp_path: Path, empty_engine: Engine) -> Iterator[Callable[..., Shop]]:
             return Shop(folder, engine, relay)
 
         yield made
+    engine.clear()
+
+
+BOTH = pytest.mark.parametrize("shop", ["engine", "engine28"], indirect=True)
 
 
 @pytest.mark.engine
+@BOTH
 def test_only_the_right_containers_change(shop: Callable[..., Shop]) -> None:
     here = shop()
     ours = {name for name in here.states() if name.startswith("shop") and "web" in name}
@@ -355,6 +371,32 @@ def test_a_container_that_fails_hides_no_other(shop: Callable[..., Shop]) -> Non
 
 
 @pytest.mark.engine
+@BOTH
+def test_paused_and_vanishing_containers(shop: Callable[..., Shop]) -> None:
+    """One of two is paused, and the other vanishes while the first is stopped."""
+    gone: list[str] = []
+
+    def judge(method: str, path: str) -> Verdict:
+        if "/stop" in path and not gone:
+            gone.append("shop-web-2")
+            here.engine.client.api.remove_container(gone[0], force=True)
+        return None
+
+    here = shop(judge)
+    here.engine.client.containers.get("shop-web-1").pause()
+    started = here.run("start web --allow-actions --yes")
+    assert started.returncode == 3 and "shop-web-1: failed: cannot start a paused container" in started.stderr
+    stopped = here.run("stop web --allow-actions --yes --format json")
+    assert stopped.returncode == 3
+    steps = {step["name"]: step["error"] or "" for step in json.loads(stopped.stdout)["containers"]}
+    assert steps["shop-web-1"] == "" and steps["shop-web-2"].startswith("No such container")
+    assert here.states()["shop-web-1"][0] == "exited"
+    who = here.trail()[0][3]
+    assert [(action, outcome) for action, _, outcome, _ in here.trail()] == [("stop", "partial"), ("start", "failed")]
+    assert who == here.trail()[1][3] and "@" in who
+
+
+@pytest.mark.engine
 @pytest.mark.parametrize(("answer", "posts"), [("n\r", 0), ("y\r", 1)])
 def test_a_terminal_is_asked_first(shop: Callable[..., Shop], answer: str, posts: int) -> None:
     here = shop()
@@ -376,6 +418,7 @@ def test_a_terminal_is_asked_first(shop: Callable[..., Shop], answer: str, posts
 
 
 @pytest.mark.engine
+@BOTH
 def test_the_api_acts_with_a_token(shop: Callable[..., Shop]) -> None:
     here = shop()
     settings = Settings(

@@ -579,7 +579,7 @@ def test_tls_with_client_certificates(tmp_path: Path, monkeypatch: pytest.Monkey
         if trusted:
             assert len(read_containers(address, "prod")) == 5
         else:
-            with pytest.raises(EvidenceError, match="TLS failed"):
+            with pytest.raises(EvidenceError, match="not signed by the authority in `ca"):
                 read_containers(address, "prod")
         engine.shutdown()
     assert not (tmp_path / "keys").exists()

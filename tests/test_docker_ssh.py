@@ -12,8 +12,11 @@ from auditor.errors import EvidenceError
 from auditor.model import Usage
 from auditor.sources.docker import Reader
 from auditor.sources.docker.address import route_of
+from tests.parts import sshd
 from tests.parts.engine import Engine
 from tests.parts.plugin import need
+from tests.parts.process import free_port
+from tests.parts.sshd import Sshd
 
 STAND_IN = """#!/bin/sh
 echo "$@" >>{log}
@@ -107,3 +110,65 @@ def test_an_address_that_could_be_an_option_or_a_command(address: str) -> None:
 def test_a_socket_at_the_other_end() -> None:
     words = route_of("ssh://host/run/user/1000/docker.sock").command
     assert words[-6:] == ("host", "docker", "--host", "unix:///run/user/1000/docker.sock", "system", "dial-stdio")
+
+
+# --- a real server, and the machine's real ssh -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """It leads to an engine with one container, as far as a session's PATH has Docker's own program."""
+    programs = tmp_path_factory.mktemp("bin")
+    for name in ("ssh", "sshd"):
+        need(name)
+    (programs / "docker").symlink_to(need("docker"))
+    engine.import_busybox("busybox:test")
+    made = engine.client.containers.run("busybox:test", name="over-ssh", detach=True)
+    with sshd.serving(tmp_path_factory.mktemp("sshd"), programs, {"DOCKER_HOST": engine.address}) as found:
+        yield found
+    made.remove(force=True)
+
+
+def test_a_real_ssh(server: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(server.client()), prepend=":")
+    files, before = open_files(), children()
+    mine = Reader(server.address, timeout=10, total=20)
+    for _ in range(2):
+        found = mine.read("prod")
+        assert "over-ssh" in {container.name for container in found.containers} and found.limits == ()
+    time.sleep(0.2)
+    assert children() == before and open_files() <= files + 2
+
+
+STRANGER, CHANGED = {"key": "stranger"}, {"known": "changed"}
+
+
+@pytest.mark.parametrize(
+    ("client", "address", "cause"),
+    [
+        (STRANGER, "{address}", "Permission denied (publickey)"),
+        ({}, "ssh://nobody@127.0.0.1:{port}", "Permission denied (publickey)"),
+        (CHANGED, "{address}", "Host key verification failed"),
+        ({}, "{address}/nothing/here.sock", "/nothing/here.sock: connect: no such file"),
+        ({}, "ssh://tester@127.0.0.1:{unused}", "port {unused}: Connection refused"),
+        ({}, "ssh://tester@no-such-host.invalid", "Could not resolve hostname no-such-host.invalid"),
+    ],
+)
+def test_a_real_ssh_that_is_refused(
+    server: Sshd, monkeypatch: pytest.MonkeyPatch, client: dict[str, str], address: str, cause: str
+) -> None:
+    monkeypatch.setenv("PATH", str(server.client(**client)), prepend=":")
+    words = {"address": server.address, "port": server.port, "unused": free_port()}
+    begin = time.monotonic()
+    with pytest.raises(EvidenceError) as caught:
+        Reader(address.format(**words)).read("prod")
+    assert cause.format(**words) in str(caught.value)
+    assert time.monotonic() - begin < 8.5
+
+
+def test_a_real_ssh_server_that_hangs_or_has_no_docker(server: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(server.client()), prepend=":")
+    with server.frozen(), pytest.raises(EvidenceError, match=r"timed out|timeout"):
+        Reader(server.address).read("prod")
+    with server.without_docker(), pytest.raises(EvidenceError, match="docker: not found"):
+        Reader(server.address).read("prod")

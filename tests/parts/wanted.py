@@ -53,6 +53,7 @@ BUNDLES = {
     "postgres": Bundle(("postgresql-15", "postgresql-client-15")),
     # libatomic1 is for playwright's driver.
     "tracing": Bundle(("strace",)),
+    "ssh": Bundle(("openssh-server", "openssh-client")),
     "compose-1": Bundle(("docker-compose",)),
     "browser": Bundle(("chromium", "fonts-dejavu-core", "fonts-liberation", "libatomic1")),
 }
@@ -93,6 +94,8 @@ PARTS = {
     "postgres": Part("postgres", "usr/lib/postgresql/15/bin/postgres", ()),
     # What `make bench` compares with; too old to say how a file is meant.
     "docker-compose-1": Part("compose-1", "usr/bin/docker-compose", ()),
+    "ssh": Part("ssh", "usr/bin/ssh", ("ssh",), version=("-V",)),
+    "sshd": Part("ssh", "usr/sbin/sshd", ("sshd",), version=("-V",)),
     "strace": Part("tracing", "usr/bin/strace", ("strace",)),
     "chromium": Part(
         "browser", "usr/lib/chromium/chromium", ("chromium", "chromium-browser", "google-chrome"), oldest=(100,)

@@ -139,8 +139,15 @@ def _certificate_folder() -> Path:
 
 
 def _certificates(folder: Path) -> ssl.SSLContext:
-    """The certificates where the Docker CLI keeps them; the server is always verified."""
-    return _tls(str(folder / "ca.pem"), str(folder / "cert.pem"), str(folder / "key.pem"))
+    """The certificates where the Docker CLI keeps them; the server is always verified. A client need have none."""
+    authority, certificate, key = (folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
+    wanted = (authority, certificate, key) if certificate.exists() or key.exists() else (authority,)
+    for file in wanted:
+        if not file.exists():
+            raise _no_certificates(f"there is no `{file}`")
+    if len(wanted) == 1:
+        return _tls(str(authority), None, None)
+    return _tls(str(authority), str(certificate), str(key))
 
 
 def _context_of(config: TLSConfig) -> ssl.SSLContext:
@@ -167,7 +174,7 @@ def _tls(authority: str | None, certificate: str | None, key: str | None) -> ssl
     return context
 
 
-def _no_certificates(error: Exception) -> EvidenceError:
+def _no_certificates(error: Exception | str) -> EvidenceError:
     return EvidenceError(
         f"the Docker Engine cannot be read: its certificates cannot be used: {printable(error)}",
         help="`ca.pem`, `cert.pem` and `key.pem` belong into `DOCKER_CERT_PATH`",

@@ -12,7 +12,7 @@ from auditor.model import Container
 from auditor.sources.docker.transport import Engine
 
 EVENT_LIMIT = 4 * 2**20
-SECONDS = 1.0  # nobody waits long for a hint
+SECONDS = 1.0  # nobody waits long for a hint, but over ssh, where making the connection may take as long
 GRACE = 3600  # seconds that a stop may take between `kill` and `die`
 
 _RELOADS = frozenset({"1", "10", "12", "28"})  # HUP, USR1, USR2, WINCH: sent to reload, not to stop
@@ -53,9 +53,9 @@ async def read_events(engine: Engine, since: float, until: float, actions: Seque
         "until": f"{until:.3f}",
         "filters": json.dumps({"type": ["container"], "event": list(actions)}),
     }
-    return parse_events(
-        (await engine.send("GET", "/events", urlencode(query), seconds=SECONDS, limit=EVENT_LIMIT)).body
-    )
+    seconds = None if engine.route.command else SECONDS
+    answer = await engine.send("GET", "/events", urlencode(query), seconds=seconds, limit=EVENT_LIMIT)
+    return parse_events(answer.body)
 
 
 def parse_events(body: bytes) -> Sequence[JSON]:

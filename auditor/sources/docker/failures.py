@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from auditor.causes import causes
 from auditor.errors import EvidenceError
 from auditor.sources.docker.allowed import section_of
+from auditor.sources.docker.tls_failures import Dropped, cause_of_drop, cause_of_tls
 from auditor.sources.hostile import printable
 
 
@@ -34,8 +35,18 @@ class Refused(Exception):
         return self.status in (401, 403)
 
 
-def refusal(status: int, path: str, body: bytes) -> Refused:
+class Late(TimeoutError):
+    """No answer within the `seconds` that a request had."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no answer within {seconds:g} s")
+        self.seconds = seconds
+
+
+def refusal(status: int, path: str, body: bytes) -> Refused | Garbled:
     """The error for an answer that is not 200, with what the engine said of it."""
+    if b"HTTP request to an HTTPS server" in body:
+        return Garbled("it speaks TLS at this port: its address begins with `https://`")
     try:
         said = json.loads(body)["message"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -84,10 +95,13 @@ def cause_of(error: BaseException, timeout: float) -> tuple[str, str]:
     for link in chain:
         if isinstance(link, Refused):
             return _refused(link)
-    if any(isinstance(link, TimeoutError) for link in chain):
-        return f"docker timeout: no answer within {timeout:g} s", "is the engine frozen or overloaded?"
-    if any(isinstance(link, ssl.SSLError) for link in chain):
-        return "TLS failed", "check the certificates in `DOCKER_CERT_PATH`, and that the engine speaks TLS here"
+    if late := next((link for link in chain if isinstance(link, TimeoutError)), None):
+        seconds = late.seconds if isinstance(late, Late) else timeout
+        return f"docker timeout: no answer within {seconds:g} s", "is the engine frozen or overloaded?"
+    if tls := next((link for link in chain if isinstance(link, ssl.SSLError)), None):
+        return cause_of_tls(tls)
+    if any(isinstance(link, Dropped) for link in chain):
+        return cause_of_drop()
     if any(isinstance(link, socket.gaierror) for link in chain):
         return "its host's name cannot be looked up", "is the address right, and the network up?"
     for link in chain:

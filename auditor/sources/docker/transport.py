@@ -22,7 +22,8 @@ import httptools
 
 from auditor.sources.docker.address import Route
 from auditor.sources.docker.allowed import READING, allowed
-from auditor.sources.docker.failures import Garbled, refusal
+from auditor.sources.docker.failures import Garbled, Late, refusal
+from auditor.sources.docker.tls_failures import Dropped
 from auditor.sources.hostile import printable
 
 BODY_LIMIT = 32 * 2**20  # bytes of one answer; a list of 10,000 containers has some 15 MB
@@ -93,8 +94,11 @@ class Engine:
             raise Garbled(f"`{method} {printable(target)}` is not on the list of allowed requests")
         async with self._turn:
             left = min(self.timeout if seconds is None else seconds, self._deadline - time.monotonic())
-            async with asyncio.timeout(max(left, 0.001)):
-                answer = await self._exchange(_request(method, target, query, self.route), limit)
+            try:
+                async with asyncio.timeout(max(left, 0.001)):
+                    answer = await self._exchange(_request(method, target, query, self.route), limit)
+            except TimeoutError as error:
+                raise Late(max(round(left, 1), 0.1)) from error
         if answer.status not in (200, 204, 304):
             raise refusal(answer.status, target, answer.body)
         return answer
@@ -110,8 +114,12 @@ class Engine:
         return await self._over(await self._open(), request, limit)
 
     async def _over(self, connection: _Connection, request: bytes, limit: int) -> Answer:
+        fresh = not connection.asked
         try:
             answer = await connection.ask(request, limit)
+        except ConnectionResetError as error:
+            connection.close()
+            raise Dropped(error.errno, "the connection was reset") if fresh and self.route.tls else error from None
         except BaseException:
             connection.close()
             raise
@@ -220,6 +228,7 @@ class _Connection(asyncio.Protocol):
         self.closed = False
         self.reusable = False
         self.heard = False  # any byte of the answer that is waited for
+        self.asked = False  # anything yet
         self._program = program
         self._transport: asyncio.Transport | None = None
         self._waiting: asyncio.Future[Answer] | None = None
@@ -228,6 +237,7 @@ class _Connection(asyncio.Protocol):
         """The whole answer. Raises ConnectionError, Garbled."""
         if self.closed or self._transport is None:
             raise ConnectionResetError(104, "the connection was closed")
+        self.asked = True
         self._parser = httptools.HttpResponseParser(self)
         self._waiting = asyncio.get_running_loop().create_future()
         self._limit, self._size, self._head = limit, 0, 0
