@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
-from auditor.matching import holds
+from auditor.matching import all_hold, holds
 from auditor.model import (
     AlertmanagerConfig,
     AlertRule,
@@ -21,7 +21,7 @@ from auditor.model import (
 from auditor.promql import Kept, Part, Selector, parts
 from auditor.relabel import Rule, relabel
 from auditor.scrapes import mute
-from auditor.series import Match, Series, by_target, candidates, selects, target_labels, unfollowed
+from auditor.series import SYNTHETIC, Match, Series, by_target, candidates, selects, target_labels, unfollowed
 
 DEPTH_LIMIT = 10  # of recording rules that build on one another
 
@@ -146,6 +146,8 @@ def now_of(selector: Selector, seen: Found, given: frozenset[str]) -> tuple[Mapp
 def can_select(part: Part, config: PrometheusConfig, snapshot: Snapshot) -> bool:
     """Whether anything has the series of a part: the running Prometheus says so, else a target may give them."""
     environment = config.environment
+    if part.selector.name in SYNTHETIC and not _asked(environment, snapshot) and _is_target(part.selector, config):
+        return True
     now = now_of(part.selector, found_now(snapshot, environment), labels_given(snapshot, environment))
     if now:
         return True
@@ -156,6 +158,12 @@ def can_select(part: Part, config: PrometheusConfig, snapshot: Snapshot) -> bool
         for each in candidates(one.selector, environment, snapshot)
         if now is None or silent(each) or each.service in still
     )
+
+
+def _is_target(selector: Selector, config: PrometheusConfig) -> bool:
+    """Whether targets are selected, be they reached or not: what Prometheus makes itself is there of each of them."""
+    targets = (target for job in config.jobs for target in job.targets)
+    return any(all_hold(selector.matchers, target.labels) for target in targets)
 
 
 def _of_rule(rule: AlertRule, config: PrometheusConfig, snapshot: Snapshot) -> Iterator[tuple[Part, Series, bool]]:

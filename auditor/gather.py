@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 
 from auditor import compose, knowledge
-from auditor.compose.mounts import place_of, resolve_mount
+from auditor.compose.mounts import is_covered, place_of, resolve_mount
 from auditor.compose.schema import Schema
 from auditor.digest import Digester
 from auditor.errors import AuditorError
@@ -180,7 +180,11 @@ def _prometheus(request: Request, spec: EnvironmentSpec, project: Project, facts
         from auditor.sources.prometheus import parse_prometheus
 
         def resolve(container_path: str, server: Definition | None = server) -> str | None:
-            return resolve_mount(server, container_path) if server else None
+            if server is None:
+                return None
+            found = resolve_mount(server, container_path)
+            empty = found is None and not server.build and not is_covered(server, posixpath.dirname(container_path))
+            return "" if empty else found
 
         place, name = (place_of(server, path), server.name) if server else (None, None)
         try:

@@ -41,6 +41,7 @@ COMMON = (
 )
 IDENTIFYING = ("job", "instance", "service", "service_name", "container", "name", "pod", "app", "application")
 _PROBED = "probe_"
+_ALL_NAMES = ("",)  # how the names of metrics begin
 
 
 class Match(IntEnum):
@@ -87,7 +88,9 @@ def _series(environment: str, snapshot: Snapshot) -> Iterator[Series]:
     known = live_resolved(snapshot, environment) if live else resolved(snapshot, environment)
     jobs = _jobs(environment, snapshot)
     for scrape in known:
-        if scrape.fault != UNREACHABLE:
+        if scrape.fault == UNREACHABLE:  # no more than that it is down
+            yield Series(scrape.service, scrape.target, dict(scrape.target.labels), (), _ALL_NAMES)
+        else:
             job = jobs.get(id(scrape.target))
             for series in _of_target(scrape.target, scrape.answer, environment, snapshot, alien):
                 filtered = job is not None and (job.metrics_dropped or job.metrics_kept)

@@ -65,6 +65,13 @@ def mounted_file(mount: Mount) -> str | None:
     return posixpath.normpath(mount.source)
 
 
+def is_covered(definition: Definition, container_path: str) -> bool:
+    """Whether anything is mounted, or put by `configs`, at a path in the container, above it or below it."""
+    path = clean(container_path)
+    targets = (*definition.granted_files, *(mount.target for mount in definition.mounts))
+    return any(path == one or path.startswith(_folder(one)) or one.startswith(_folder(path)) for one in targets)
+
+
 def place_of(definition: Definition, path: str) -> str | None:
     """Where in the container a file of the project is, by `configs` and bind mounts; None where it is nowhere."""
     granted = [place for place, source in definition.granted_files.items() if source == path]

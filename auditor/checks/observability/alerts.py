@@ -12,6 +12,7 @@ from auditor.checks.observability.metrics import (
     deployed,
     exporter_missing,
     not_scraped,
+    unread,
     unread_program,
     unread_speaker,
 )
@@ -32,6 +33,7 @@ from auditor.model import (
 )
 from auditor.promql import Part
 from auditor.registry import BY_CRITICALITY, Problem, check
+from auditor.scrapes import UNREACHABLE, resolved
 from auditor.series import Match, Series, candidates, selects
 
 _MADE_BY_RULES = ("ALERTS", "ALERTS_FOR_STATE")
@@ -166,12 +168,17 @@ def dead_alert(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem
 
 
 def _phantom(part: Part, config: PrometheusConfig, snapshot: Snapshot) -> str | None:
-    """The missing component whose target the part selects: that it is missing says why."""
+    """The missing component whose target the part selects, or the one that is not reached: that says why."""
     for target in (target for job in config.jobs for target in job.targets):
         if not snapshot.provided(config.environment, target.address.host):
             lost = Series("", target, dict(target.labels), None)
             if selects(part.selector, lost) is not Match.NO:
                 return missing(snapshot.missing_name(config.environment, target.address.host))
+    for scrape in resolved(snapshot, config.environment):
+        if scrape.fault == UNREACHABLE:
+            lost = Series("", scrape.target, dict(scrape.target.labels), None)
+            if selects(part.selector, lost) is not Match.NO:
+                return unread(scrape.answer.service)
     return None
 
 

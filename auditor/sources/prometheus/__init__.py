@@ -22,8 +22,9 @@ def parse_prometheus(
 ) -> PrometheusConfig:
     """The configuration at `path`, its rule files and target files included.
 
-    resolve: a path in Prometheus's container -> the file of the project that is mounted there, or None. place: where
-    this file is in that container. server: the Compose service that it is of.
+    resolve: a path in Prometheus's container -> the file of the project that is mounted there; "": nothing is there;
+    None: what is there is not known. place: where this file is in that container. server: the Compose service that it
+    is of.
     Raises EvidenceError where a file cannot be read, TextError where the configuration is no YAML mapping. What
     Prometheus would refuse besides is a fault, and hides nothing else.
     """

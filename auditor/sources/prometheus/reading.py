@@ -93,8 +93,8 @@ class Reading:
     def matching(self, pattern: str) -> tuple[str, ...] | None:
         """The files of the tree that Prometheus would find; None where the path leads out of what is known."""
         place = self.in_tree(pattern)
-        if place is None:
-            return None
+        if not place:
+            return None if place is None else ()
         # Go's Glob knows no `**`, and `[^a]` where Python writes `[!a]`.
         place = re.sub(r"\*\*+", "*", place).replace("[^", "[!")
         if not _WILD.search(place):
