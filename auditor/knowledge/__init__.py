@@ -36,7 +36,7 @@ def known_image(component: Component, image: str) -> str | None:
 def published(component: Component) -> str:
     """The image to use of a component, with its registry where that is not Docker's own."""
     first = component.images[0]
-    return next((image for image in component.images if image.endswith(f"/{first}")), first)
+    return next((image for image in component.images if repository(image)[0] and repository(image)[1] == first), first)
 
 
 def _readings(image: str) -> Iterator[str]:

@@ -78,7 +78,12 @@ def _metrics(metrics: Metrics | None) -> tuple[str, ...]:
 
 
 def said_by(sources: Iterable[Source], name: str, item: str) -> Iterator[int]:
-    """Which of the sources, counted from 1, state an item of a fact."""
+    """Which of the sources, counted from 1, state an item of a fact.
+
+    That a port can be asked by TCP follows from its being a port.
+    """
+    if name == "probe" and item.startswith("tcp "):
+        name, item = "ports", item.removeprefix("tcp ")
     return (number for number, source in enumerate(sources, 1) if item in source.says.get(name, ()))
 
 
