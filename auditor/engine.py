@@ -150,7 +150,7 @@ def _run(
     options = policy.options.get(check.id, {})
     found: list[_Found] = []
     passed = failed = 0
-    skips = {name: _skip(check, snapshot, name) for name in dict.fromkeys(map(_environment_of, subjects))}
+    skips = {name: _skip(check, snapshot, name) for name in _environments(check, subjects, snapshot)}
     judged = subjects
     if any(skips.values()):
         judged = [subject for subject in subjects if not skips[_environment_of(subject)]]
@@ -171,6 +171,16 @@ def _run(
         why = next((r for name in snapshot.environments if (r := _skip(check, snapshot, name))), None)
     tallies[check.id] = CheckTally(check.id, passed, failed, skipped=why)
     return found
+
+
+def _environments(check: Check, subjects: Sequence[object], snapshot: Snapshot) -> Iterable[str | None]:
+    """Those of the subjects, each once. Most checks share their subjects with many others."""
+    if check.subject in (Fault, WaiverUse):
+        return dict.fromkeys(map(_environment_of, subjects))
+    known: dict[type, dict[str | None, None]] = snapshot.memo.setdefault("environments", {})
+    if check.subject not in known:
+        known[check.subject] = dict.fromkeys(map(_environment_of, subjects))
+    return known[check.subject]
 
 
 def _environment_of(subject: object) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from functools import lru_cache
 
 from auditor.frozen import dataclass
 from auditor.model import Container, Lifecycle, Listener, ProbeResult, Verdict
@@ -77,18 +78,32 @@ def verdict(
     that a running Prometheus reads now. crossed: what it uses beyond a threshold, in words. An embedded service is
     judged by its host's facts. Several containers: all bad = the worst, some bad or missing = degraded.
     """
-    facts = Facts(
-        lifecycle=lifecycle,
-        containers=tuple(containers),
-        probes=tuple(probes),
-        listeners=None if listeners is None else tuple(listeners),
-        engine_state=engine_state,
-        wanted=wanted,
-        restarts_before=restarts_before or {},
-        targets_up=tuple(targets_up),
-        crossed=tuple(crossed),
+    if not (containers or probes or listeners or targets_up or crossed):
+        return _of_nothing(lifecycle, engine_state, wanted, listeners is not None)
+    return _judge(
+        Facts(
+            lifecycle=lifecycle,
+            containers=tuple(containers),
+            probes=tuple(probes),
+            listeners=None if listeners is None else tuple(listeners),
+            engine_state=engine_state,
+            wanted=wanted,
+            restarts_before=restarts_before or {},
+            targets_up=tuple(targets_up),
+            crossed=tuple(crossed),
+        )
     )
+
+
+def _judge(facts: Facts) -> tuple[Verdict, tuple[str, ...]]:
     return next((row.verdict, tuple(reasons)) for row in TABLE if (reasons := row.holds(facts)))
+
+
+@lru_cache(maxsize=256)
+def _of_nothing(lifecycle: Lifecycle, engine_state: str, wanted: int, heard: bool) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict where nothing speaks for a service, as offline for every one of them."""
+    listeners = () if heard else None
+    return _judge(Facts(lifecycle, listeners=listeners, engine_state=engine_state, wanted=wanted))
 
 
 def container_verdict(container: Container, lifecycle: Lifecycle = Lifecycle.DAEMON) -> tuple[Verdict, str]:

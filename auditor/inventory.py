@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from auditor import belonging, knowledge, listening
 from auditor.frozen import dataclass
@@ -762,6 +762,11 @@ class Snapshot:
         if entry and entry.replicas == 0:
             return "declared with 0 replicas"
         return None
+
+    @cached_property
+    def memo(self) -> dict[str, Any]:
+        """What others worked out of this snapshot and will ask for again, each under a name of its own."""
+        return {}
 
     # --- what checks judge -----------------------------------------------------------------------------------
 

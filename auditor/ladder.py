@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from weakref import WeakKeyDictionary
 
 from auditor import alerting, charting, health, hearing, listening, past, shipping, usage
 from auditor.frozen import dataclass
@@ -90,12 +89,9 @@ class _Memory:
         self.verdicts: dict[tuple[str, str], tuple[Verdict, tuple[str, ...]]] = {}
 
 
-_memories: WeakKeyDictionary[Snapshot, _Memory] = WeakKeyDictionary()
-
-
 def _memory_of(snapshot: Snapshot) -> _Memory:
-    known = _memories.get(snapshot)
-    return known if known is not None else _memories.setdefault(snapshot, _Memory())
+    known: _Memory | None = snapshot.memo.get("ladder")
+    return known if known is not None else snapshot.memo.setdefault("ladder", _Memory())
 
 
 def climb(service: Service, snapshot: Snapshot) -> Mapping[str, Rung]:
@@ -606,7 +602,8 @@ def describe(service: Service, snapshot: Snapshot) -> tuple[ServiceReport, Count
     rungs = climb(service, snapshot)
     counted = count(rungs)
     verdict, reasons = judge_health(service, snapshot)
-    entry = service.entry
+    entry, containers = service.entry, service.containers
+    loads = usage.cpu_loads(service, snapshot) if containers else []
     probes = snapshot.probes_of(service)
     seen = [probe.taken_at for probe in probes if probe.taken_at]
     durations = [probe.duration for probe in probes if probe.duration is not None]
@@ -624,12 +621,12 @@ def describe(service: Service, snapshot: Snapshot) -> tuple[ServiceReport, Count
             assessed=counted.assessment,
             rungs=rungs,
             title=entry.title if entry else None,
-            health=_docker_health(service.containers),
-            containers=tuple(container.name for container in service.containers),
-            memory_bytes=_total(_memory(container, snapshot) for container in service.containers),
-            memory_limit_bytes=_total(container.memory_limit for container in service.containers)
+            health=_docker_health(containers),
+            containers=tuple(container.name for container in containers),
+            memory_bytes=_total(_memory(container, snapshot) for container in containers) if containers else None,
+            memory_limit_bytes=(_total(container.memory_limit for container in containers) if containers else None)
             or (service.definition.memory_limit if service.definition else None),
-            cpu_ratio=max((load.ratio for load in usage.cpu_loads(service, snapshot)), default=None),
+            cpu_ratio=max((load.ratio for load in loads), default=None),
             response_seconds=max(durations, default=None),
             last_check=max(seen, default=snapshot.taken_at if service.containers else None),
             reasons=reasons,

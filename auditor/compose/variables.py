@@ -76,7 +76,7 @@ class Reader:
             ),
             given or "",
             location,
-            tuple(Reference(host, f"variable `{key}`", location) for host in said.hosts),
+            tuple(Reference(host, f"variable `{key}`", location) for host in said.hosts) if said.hosts else (),
             said.switches,
         )
 
@@ -126,7 +126,8 @@ class Reader:
 def variables(name: str, environment: Mapping, files: tuple[EnvFile, ...], reader: Reader) -> Variables:
     """The variables of the service `name`: those of its env files, then its own."""
     faults = reader.loader.faults
-    own = {f"{name.upper().replace('-', '_')}_{word}" for word in ("HOST", "HOSTNAME", "ADDR", "ADDRESS")}
+    prefix = name.upper().replace("-", "_")
+    own = {prefix + "_HOST", prefix + "_HOSTNAME", prefix + "_ADDR", prefix + "_ADDRESS"}
     shared = reader.from_files(files)
     found = {**shared}
     for key in own & shared.keys():

@@ -6,7 +6,7 @@ public page each fact was taken from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,7 +25,10 @@ def by_image(components: tuple[Component, ...], image: str) -> Component | None:
     (`mirror.example/hub/library/redis`, `mirror.example/hub/prom/prometheus`). `team/redis` is somebody's own image.
     """
     images = _index(_Same(components)).images
-    return next((found for path in _readings(image) if (found := images.get(path))), None)
+    for path in _readings(image):
+        if path in images:
+            return images[path]
+    return None
 
 
 def known_image(component: Component, image: str) -> str | None:
@@ -39,15 +42,16 @@ def published(component: Component) -> str:
     return next((image for image in component.images if repository(image)[0] and repository(image)[1] == first), first)
 
 
-def _readings(image: str) -> Iterator[str]:
+@lru_cache(maxsize=16_384)
+def _readings(image: str) -> tuple[str, ...]:
     """The repositories that a reference can mean, the surest first."""
     registry, path = repository(image)
-    if registry:
-        yield f"{registry}/{path}"
-    yield path.removeprefix("library/")
+    own = (f"{registry}/{path}",) if registry else ()
     parts = path.split("/")
-    if len(parts) > 2:
-        yield parts[-1] if parts[-2] == "library" else "/".join(parts[-2:])
+    if len(parts) < 3:
+        return (*own, path.removeprefix("library/"))
+    mirrored = parts[-1] if parts[-2] == "library" else "/".join(parts[-2:])
+    return (*own, path.removeprefix("library/"), mirrored)
 
 
 def by_name(components: tuple[Component, ...], word: str) -> Component | None:
