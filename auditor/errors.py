@@ -6,6 +6,7 @@ AuditorError
 ├── CatalogueError    the catalogue cannot be used                      exit 2
 ├── TextError         a text that cannot be parsed; whoever asked for the text re-raises it as one of the others
 └── EvidenceError     evidence that was asked for could not be read     exit 3
+    └── StaleError    what a source tells was so some time ago
 
 They are raised deep and printed once, by the command line, as
 
@@ -72,6 +73,10 @@ class TextError(AuditorError):
 
 class EvidenceError(AuditorError):
     """Evidence that was asked for could not be read."""
+
+
+class StaleError(EvidenceError):
+    """A source answers, but with what was so some time ago: nothing that it tells is of now."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from auditor.inventory import Snapshot
-from auditor.model import AlertmanagerConfig, Integration, PrometheusConfig, Receiver, ScrapeTarget
+from auditor.model import AlertmanagerConfig, Integration, PrometheusConfig, Receiver, Route, ScrapeTarget
 from auditor.reach import answer
 
 
@@ -85,3 +87,14 @@ def astray(integration: Integration, config: AlertmanagerConfig, snapshot: Snaps
 def tells(receiver: Receiver, config: AlertmanagerConfig, snapshot: Snapshot) -> bool:
     """Whether a receiver reaches somebody, as far as that can be seen."""
     return any(astray(one, config, snapshot) is None for one in as_written(receiver, config, snapshot))
+
+
+def used(config: AlertmanagerConfig) -> frozenset[str]:
+    """The names of the receivers that routes lead to."""
+    return frozenset(_led_to(config.root)) if config.root else frozenset()
+
+
+def _led_to(route: Route) -> Iterator[str]:
+    yield route.receiver
+    for child in route.routes:
+        yield from _led_to(child)

@@ -42,6 +42,7 @@ from auditor.model import (
     LogShipper,
     LogStore,
     Moment,
+    Notified,
     Peak,
     ProbeResult,
     Project,
@@ -133,6 +134,7 @@ class Snapshot:
     live_targets: tuple[LiveTarget, ...] = ()
     loaded_rules: tuple[LoadedRule, ...] = ()
     selected: tuple[Selected, ...] = ()
+    notified: tuple[Notified, ...] = ()
     silences: tuple[Silence, ...] = ()
     usages: tuple[Usage, ...] = ()
     peaks: tuple[Peak, ...] = ()
@@ -865,4 +867,5 @@ _SUBJECTS: Mapping[type, Callable[[Snapshot], tuple[object, ...]]] = {
     Implementation: lambda snapshot: snapshot.implementations,
     Host: lambda snapshot: tuple(host for host in snapshot.hosts if host.environment in snapshot.environments),
     Fault: lambda snapshot: snapshot.all_faults(),
+    SourceState: lambda snapshot: tuple(s for s in snapshot.sources if s.environment in (None, *snapshot.environments)),
 }

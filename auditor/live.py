@@ -7,10 +7,11 @@ import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from auditor.digest import Digester
-from auditor.errors import AuditorError, EvidenceError
+from auditor.errors import AuditorError, EvidenceError, StaleError
 from auditor.frozen import dataclass
 from auditor.model import (
     Alert,
@@ -26,6 +27,7 @@ from auditor.model import (
     LiveTarget,
     LoadedRule,
     LogStore,
+    Notified,
     ProbeResult,
     Selected,
     Silence,
@@ -98,6 +100,7 @@ class LiveFacts:
     targets: list[LiveTarget] = field(default_factory=list)
     rules: list[LoadedRule] = field(default_factory=list)
     selected: list[Selected] = field(default_factory=list)
+    notified: list[Notified] = field(default_factory=list)
     silences: list[Silence] = field(default_factory=list)
     alertmanager_configs: list[AlertmanagerConfig] = field(default_factory=list)
     grafanas: list[Grafana] = field(default_factory=list)
@@ -118,6 +121,7 @@ class LiveFacts:
             LiveTarget: self.targets,
             LoadedRule: self.rules,
             Selected: self.selected,
+            Notified: self.notified,
             Silence: self.silences,
             AlertmanagerConfig: self.alertmanager_configs,
             Grafana: self.grafanas,
@@ -192,7 +196,7 @@ def _prometheus(url: str, queries: Collection[str]) -> Callable[[str], Sequence[
     def read(environment: str) -> Sequence[object]:
         from auditor.sources.prometheus_api import read_prometheus
 
-        return read_prometheus(url, environment, queries=queries)
+        return read_prometheus(url, environment, queries=queries, now=datetime.now(UTC))
 
     return read
 
@@ -267,7 +271,8 @@ def _collect(ask: Ask, future: Future[tuple[Found, float]], facts: LiveFacts, wa
         found, duration = future.result()
     except AuditorError as error:
         detail = f"{error.where}: {error.what}" if error.where else error.what
-        return SourceState(ask.name, "failed", detail, ask.environment, waited)
+        state = "stale" if isinstance(error, StaleError) else "failed"
+        return SourceState(ask.name, state, detail, ask.environment, waited)
     except Exception as error:  # a source that crashes is a source that failed, and hides no other
         return SourceState(ask.name, "failed", f"{type(error).__name__}: {error}"[:300], ask.environment, waited)
     facts.add([_stamped(fact, ask) for fact in found.facts])

@@ -738,6 +738,15 @@ class Selected:
     found: tuple[tuple[tuple[str, str], ...], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """How many notifications Alertmanager sent by one kind of integration, as far back as Prometheus was asked."""
+
+    environment: str
+    kind: str
+    number: float
+
+
 # --- monitoring configuration, documents, code ---------------------------------------------------------------
 
 

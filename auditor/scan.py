@@ -249,6 +249,7 @@ def _with_live(
         live_targets=tuple(found.targets),
         loaded_rules=tuple(found.rules),
         selected=tuple(found.selected),
+        notified=tuple(found.notified),
         silences=tuple(found.silences),
         alertmanager_configs=(*found.alertmanager_configs, *snapshot.alertmanager_configs),
         grafanas=(*snapshot.grafanas, *found.grafanas),

@@ -12,8 +12,20 @@ import respx
 from auditor.errors import EvidenceError
 from auditor.inventory import Service, Snapshot
 from auditor.ladder import climb, judge_health
-from auditor.model import Address, Component, Definition, LiveTarget, Location, Metrics, Project, SourceState
-from auditor.sources.prometheus_api import ANSWER_LIMIT, read_prometheus
+from auditor.live import asks, gather_live
+from auditor.model import (
+    Address,
+    Component,
+    Definition,
+    EnvironmentSpec,
+    LiveTarget,
+    Location,
+    Metrics,
+    Notified,
+    Project,
+    SourceState,
+)
+from auditor.sources.prometheus_api import ANSWER_LIMIT, read_prometheus, stale
 
 URL = "http://127.0.0.1:9090"
 API = f"{URL}/api/v1/targets"
@@ -29,13 +41,22 @@ def target(url: str, health: str, error: str = "") -> dict[str, object]:
     return {"scrapeUrl": url, "labels": {"job": "shop"}, "health": health, "lastError": error}
 
 
+QUERY = f"{URL}/api/v1/query"
+
+
+def others(*sent: object) -> None:
+    """What else is asked: no rules, and how much Alertmanager has sent."""
+    respx.get(RULES).mock(return_value=NO_RULES)
+    respx.get(QUERY).respond(json={"status": "success", "data": {"resultType": "vector", "result": list(sent)}})
+
+
 def read_targets(url: str) -> tuple[LiveTarget, ...]:
     return tuple(fact for fact in read_prometheus(url, "main") if isinstance(fact, LiveTarget))
 
 
 @respx.mock
 def test_targets_are_read_with_their_state() -> None:
-    respx.get(RULES).mock(return_value=NO_RULES)
+    others()
     bad = "connection refused\x1b[31m"
     respx.get(API).mock(
         return_value=answer(target("http://web:8080/metrics", "up"), target("https://db:9187/m", "down", bad))
@@ -50,7 +71,7 @@ def test_targets_are_read_with_their_state() -> None:
 @pytest.mark.parametrize("item", [None, 7, {}, {"scrapeUrl": 3, "labels": {}}, {"scrapeUrl": "x", "labels": None}])
 def test_an_item_of_another_shape_is_left_out(item: object) -> None:
     respx.get(API).mock(return_value=answer(item, target("http://web:8080/metrics", "unknown")))
-    respx.get(RULES).mock(return_value=NO_RULES)
+    others()
     assert [found.up for found in read_targets(URL)] == [None]
 
 
@@ -83,8 +104,53 @@ def test_thousands_of_targets_with_all_that_a_discovery_says_of_them() -> None:
     said = {f"__meta_docker_container_label_{number}": "x" * 100 for number in range(20)}
     many = [target(f"http://web-{n}:80/metrics", "up") | {"discoveredLabels": said} for n in range(2_500)]
     respx.get(API).mock(return_value=answer(*many))
-    respx.get(RULES).mock(return_value=NO_RULES)
+    others()
     assert len(read_targets(URL)) == 2_500
+
+
+@respx.mock
+def test_what_alertmanager_has_sent() -> None:
+    respx.get(API).mock(return_value=answer())
+    odd = ({"metric": {}, "value": [1, "7"]}, {"metric": {"integration": "sns"}, "value": [1, "NaN"]}, 7)
+    others({"metric": {"integration": "slack"}, "value": [1772366400, "12"]}, *odd)
+    assert read_prometheus(URL, "main") == (Notified("main", "slack", 12.0),)
+
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("scraped", "every", "evaluated", "says"),
+    [
+        ("2026-03-01T11:59:50.123456789Z", "15s", "2026-03-01T11:59:30.5+00:00", None),
+        ("2026-03-01T13:59:50.1+02:00", "15s", "2026-03-01T11:59:30Z", None),
+        ("2026-03-01T08:00:00.5Z", "15s", "2026-03-01T11:59:30Z", "newest scrape is of 2026-03-01 08:00:00 UTC"),
+        ("2026-03-01T11:59:50Z", "15s", "2026-02-27T11:59:30Z", "evaluation of a rule is of 2026-02-27 11:59:30"),
+        ("2026-03-01T08:00:00Z", "2h", "2026-03-01T11:59:30Z", None),  # it is read so seldom
+        ("0001-01-01T00:00:00Z", "15s", "0001-01-01T00:00:00Z", None),  # it has just been started
+        ("2026-03-01T12:30:00Z", "15s", "2026-03-01T12:30:00Z", None),  # its clock is ahead
+        ("soon", None, None, None),
+    ],
+)
+def test_what_is_of_an_earlier_time(scraped: str, every: object, evaluated: object, says: str | None) -> None:
+    targets = {"data": {"activeTargets": [{"lastScrape": scraped, "scrapeInterval": every}, None]}}
+    rules = {"data": {"groups": [{"lastEvaluation": evaluated, "interval": 60}]}}
+    found = stale(targets, rules, NOON)
+    assert (found is None) if says is None else says in str(found)
+
+
+@respx.mock
+def test_a_server_that_stands_still_is_a_stale_source() -> None:
+    old = target("http://web:80/metrics", "up") | {"lastScrape": "2020-03-01T08:00:00Z", "scrapeInterval": "15s"}
+    respx.get(API).mock(return_value=answer(old))
+    others()
+    wanted = asks(
+        [EnvironmentSpec("main", Location("."))], docker=None, prometheus=URL, alertmanager=None, processes={}
+    )
+    found = gather_live(wanted, ())
+    assert [(state.name, state.state) for state in found.sources] == [("prometheus-api", "stale")]
+    assert "newest scrape is of 2020-03-01" in str(found.sources[0].detail)
+    assert found.targets == []
 
 
 def rung(source: str, *targets: LiveTarget) -> tuple[str, str | None]:

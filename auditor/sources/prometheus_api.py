@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from urllib.parse import quote, unquote_plus
 
-from auditor.errors import EvidenceError
-from auditor.model import Address, LiveTarget, LoadedRule, Selected
+from auditor.errors import EvidenceError, StaleError
+from auditor.model import Address, LiveTarget, LoadedRule, Notified, Selected
 from auditor.promql import Part, Selector, parts
 from auditor.series import by_target, target_labels
 from auditor.sources.fetch import fetch_each
@@ -18,6 +19,8 @@ from auditor.sources.prometheus import address_of
 ANSWER_LIMIT = 32 * 2**20  # bytes: a discovery gives a target some kilobytes of labels, and there are thousands
 TARGET_LIMIT = 50_000
 RULE_LIMIT = 10_000
+LATE = 300.0  # seconds: nothing that runs was last done longer ago, unless its interval is long
+NOTIFIED_DAYS = 30
 SELECTOR_LIMIT = 500  # that are asked about; the labels of one answer are cut down to these:
 TELLING = ("job", "instance", "service", "name", "container", "container_label_com_docker_compose_service")
 _STATES = {"up": True, "down": False}  # "unknown": not scraped yet
@@ -34,13 +37,13 @@ def parse_targets(found: object, environment: str) -> tuple[LiveTarget, ...]:
 
 
 def read_prometheus(
-    url: str, environment: str, *, queries: Iterable[str] = (), timeout: float = 8.0
-) -> tuple[LiveTarget | LoadedRule | Selected, ...]:
-    """Active targets, loaded alerting rules, and what the selectors of these rules find just now.
+    url: str, environment: str, *, queries: Iterable[str] = (), now: datetime | None = None, timeout: float = 8.0
+) -> tuple[LiveTarget | LoadedRule | Selected | Notified, ...]:
+    """Active targets, loaded alerting rules, what their selectors find just now, and what Alertmanager has sent.
 
-    queries: expressions whose selectors are asked about, too. timeout: seconds for all of it. A selector whose answer
-    cannot be read is left out: nothing is known of it.
-    Raises EvidenceError where targets or rules cannot be read.
+    queries: expressions whose selectors are asked about, too. now: what must be of now is held against it. timeout:
+    seconds for all of it. A selector whose answer cannot be read is left out: nothing is known of it.
+    Raises EvidenceError where targets or rules cannot be read, StaleError where they are of an earlier time.
     """
     paths = ("/api/v1/targets?state=active", "/api/v1/rules?type=alert")
     targets, rules = fetch_each("Prometheus", url, paths, timeout=timeout * 0.6, limit=ANSWER_LIMIT)
@@ -48,9 +51,12 @@ def read_prometheus(
         if isinstance(answer, EvidenceError):
             raise answer
     loaded, active = parse_rules(rules, environment), parse_targets(targets, environment)
+    if now is not None and (why := stale(targets, rules, now)):
+        raise StaleError(f"Prometheus tells of an earlier time: {why}")
     expressions = dict.fromkeys((*(rule.expr for rule in loaded), *queries))
     given = target_labels(active)
-    return (*active, *loaded, *_selected(url, environment, expressions, given, timeout * 0.4))
+    found = _selected(url, environment, expressions, given, timeout * 0.3)
+    return (*active, *loaded, *found, *_notified(url, environment, timeout * 0.1))
 
 
 def parse_rules(found: object, environment: str) -> tuple[LoadedRule, ...]:
@@ -62,6 +68,66 @@ def parse_rules(found: object, environment: str) -> tuple[LoadedRule, ...]:
     listed = (group.get("rules") for group in groups if isinstance(group, Mapping))
     items = (rule for rules in listed if isinstance(rules, list) for rule in rules)
     return tuple(islice((rule for item in items for rule in _rule(item, environment)), RULE_LIMIT))
+
+
+def stale(targets: object, rules: object, now: datetime) -> str | None:
+    """Why answers of `/api/v1/targets` and `/api/v1/rules` are not of `now`; None where nothing speaks against it.
+
+    What was never scraped or evaluated yet says nothing.
+    """
+    for what, items, moment, interval in (
+        ("scrape", _below(targets, "activeTargets"), "lastScrape", "scrapeInterval"),
+        ("evaluation of a rule", _below(rules, "groups"), "lastEvaluation", "interval"),
+    ):
+        times = [time for item in items if (time := _moment(item.get(moment))) is not None]
+        usual = max((_seconds(item.get(interval)) for item in items), default=0.0)
+        newest = max(times, default=None)
+        if newest is not None and (now - newest).total_seconds() > max(LATE, 3 * usual):
+            return f"its newest {what} is of {newest:%Y-%m-%d %H:%M:%S} UTC"
+    return None
+
+
+def _below(found: object, key: str) -> list[Mapping[str, object]]:
+    data = found.get("data") if isinstance(found, Mapping) else None
+    items = data.get(key) if isinstance(data, Mapping) else None
+    return [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+
+
+def _moment(value: object) -> datetime | None:
+    """A time as Go writes it, with more digits than Python reads; its zero time is none."""
+    text = re.sub(r"\.\d+", "", value) if isinstance(value, str) else ""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo is not None and found.year > 1970 else None
+
+
+def _seconds(value: object) -> float:
+    """A number of seconds, or a duration as Prometheus writes it; 0 for anything else."""
+    if isinstance(value, int | float):
+        return float(value)
+    parts = re.findall(r"(\d+)(ms|[smhdw])", value) if isinstance(value, str) else []
+    return sum(int(number) * _UNITS[unit] for number, unit in parts)
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
+
+
+def _notified(url: str, environment: str, timeout: float) -> Iterator[Notified]:
+    """What Alertmanager sent by each kind of integration; nothing where Prometheus does not scrape it."""
+    query = f"sum by (integration) (max_over_time(alertmanager_notifications_total[{NOTIFIED_DAYS}d]))"
+    (answer,) = fetch_each("Prometheus", url, [f"/api/v1/query?query={quote(query)}"], timeout=timeout)
+    for item in _below(answer, "result"):
+        metric, value = item.get("metric"), item.get("value")
+        kind = metric.get("integration") if isinstance(metric, Mapping) else None
+        if (
+            isinstance(kind, str)
+            and isinstance(value, list)
+            and value
+            and re.fullmatch(r"\d+(?:\.\d+)?", str(value[-1]))
+        ):
+            yield Notified(environment, printable(kind, 50), float(value[-1]))
 
 
 def _rule(item: object, environment: str) -> Iterator[LoadedRule]:

@@ -26,7 +26,6 @@ from auditor.model import (
     Location,
     PrometheusConfig,
     Receiver,
-    Route,
     RungState,
     Severity,
     Silence,
@@ -328,7 +327,7 @@ def receiver_placeholder(config: AlertmanagerConfig, snapshot: Snapshot) -> Iter
     """
     if config.root is None:
         return
-    used = set(_used(config.root))
+    used = hearing.used(config)
     server = snapshot.deployed(config.environment, "alertmanager")
     for receiver in config.receivers:
         written = hearing.as_written(receiver, config, snapshot)
@@ -387,10 +386,3 @@ def alert_silenced_forever(silence: Silence, snapshot: Snapshot, *, days: int = 
         environment=silence.environment,
         key=matched,
     )
-
-
-def _used(route: Route) -> Iterator[str]:
-    """The receivers that a route or one below it leads to."""
-    yield route.receiver
-    for child in route.routes:
-        yield from _used(child)
