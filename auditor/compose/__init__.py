@@ -316,25 +316,32 @@ def _project_name(loader: Loader, spec: EnvironmentSpec, paths: tuple[str, ...],
     """Compose's rules; None where only the root's own name would tell, and nobody said it."""
     if spec.project:
         return spec.project
-    named = scope.values.get("COMPOSE_PROJECT_NAME") or _name_in_files(loader, paths, scope)
-    return normal_name(named or posixpath.basename(home)) or None
+    told = scope.values.get("COMPOSE_PROJECT_NAME")
+    written = None if told else _name_in_files(loader, paths, scope)
+    if written is not None and loader.strict and not normal_name(written[0]):
+        loader.faults.add("the `name` of the project is empty", Location(*written[1:]), help="write one that is not")
+    named = told or (written and written[0]) or posixpath.basename(home)
+    return normal_name(named) or None
 
 
 _NAME_LINE = re.compile(rb"^name:[ \t]*(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^#\n]*?))[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE)
 
 
-def _name_in_files(loader: Loader, paths: tuple[str, ...], scope: Scope) -> str | None:
-    """The last top-level `name:` that the files write, read ahead: interpolation may ask for it."""
-    found: str | None = None
+def _name_in_files(loader: Loader, paths: tuple[str, ...], scope: Scope) -> tuple[str, str, int] | None:
+    """The last top-level `name:` that the files write, its file and line, read ahead: interpolation may ask for it."""
+    found: tuple[str, str, int] | None = None
     for path in paths:
-        data = loader.ahead(path)
-        for match in _NAME_LINE.finditer(data or b""):
+        data = loader.ahead(path) or b""
+        for match in _NAME_LINE.finditer(data):
             raw = next(part for part in match.groups() if part is not None).decode("utf-8", "replace")
-            try:
-                found = (Scope(scope.values, loader.budget).expand(raw) if loader.interpolate else raw) or found
-            except (TemplateError, ExpansionError):
-                continue
-    return found
+            if raw:
+                found = raw, path, data.count(b"\n", 0, match.start()) + 1
+    if found is None or not loader.interpolate:
+        return found
+    try:
+        return Scope(scope.values, loader.budget).expand(found[0]), *found[1:]
+    except (TemplateError, ExpansionError):
+        return None
 
 
 def normal_name(name: str) -> str:

@@ -284,7 +284,7 @@ def mounted(path: str, work: Work) -> str:
 
 
 def _clean(path: str) -> str:
-    return posixpath.normpath(path).replace("//", "/") if path.startswith("/") else path
+    return posixpath.normpath(path).replace("//", "/") if path else path
 
 
 def _long_mount(item: Mapping, work: Work) -> Value:
@@ -440,7 +440,7 @@ def networks(value: Value, work: Work) -> Value:
     for name in work.ordered(source):
         item = unwrap(source[name])
         put(result, name, None if item is None else record(item, _ATTACHMENT, work), source)
-    return result
+    return result or None
 
 
 _MODEL: Fields = {"endpoint_var": text, "model_var": text}
@@ -454,7 +454,7 @@ def models(value: Value, work: Work) -> Value:
     for name in work.ordered(source):
         item = unwrap(source[name])
         put(result, name, None if item is None else record(item, _MODEL, work), source)
-    return result
+    return result or None
 
 
 def ulimits(value: Value, work: Work) -> Value:

@@ -415,9 +415,7 @@ def _external(value: Value, work: Work) -> Value:
 
 def _file(value: Value, work: Work) -> Value:
     path = text(value, work)
-    if not isinstance(path, str) or not path:
-        return None
-    return path if path.startswith("/") else work.absolute(path)
+    return mounted(path, work) if isinstance(path, str) else None
 
 
 _KEEP = frozenset(("enable_ipv4", "enable_ipv6"))

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from auditor.compose.interpolate import Text, written
 from auditor.compose.places import Faults
+from auditor.compose.values import scalar_text
 from auditor.yamlfile import Mapping, Sequence, Tagged, Value
 
 TAGS = frozenset(("!reset", "!override"))
@@ -151,11 +152,9 @@ def listed(base: Value, over: Value, where: Where) -> Value:
 
 
 def _as_list(value: Value, where: Where) -> Value:
-    return (
-        value
-        if isinstance(value, Mapping | Sequence)
-        else Sequence((value,), line=where.position, lines=[where.position])
-    )
+    if isinstance(value, Mapping):  # as Compose has it: its pairs as texts
+        return _as_texts(value)
+    return value if isinstance(value, Sequence) else Sequence((value,), line=where.position, lines=[where.position])
 
 
 def by_key(base: Value, over: Value, where: Where) -> Value:
@@ -209,12 +208,16 @@ def _hosts(base: Value, over: Value, where: Where) -> Value:
 
 
 def _as_hosts(value: Value) -> Value:
-    if not isinstance(value, Mapping):
-        return value
+    return _as_texts(value) if isinstance(value, Mapping) else value
+
+
+def _as_texts(value: Mapping) -> Sequence:
+    """A mapping as a list of `name=value`, one for each item of a list in it."""
     found: list[tuple[Value, int]] = []
-    for name, item in value.items():
-        addresses = item if isinstance(item, Sequence) else [item]
-        found += [(f"{name}={address}", value.lines[name]) for address in map(unwrap, addresses)]
+    for name in sorted(value):
+        items = given if isinstance(given := unwrap(value[name]), Sequence) else [given]
+        shown = (name if item is None else f"{name}={scalar_text(item)}" for item in map(unwrap, items))
+        found += [(text, value.lines[name]) for text in shown]
     return Sequence([text for text, _ in found], line=value.line, lines=[line for _, line in found])
 
 
@@ -296,6 +299,7 @@ def keyed(value: Value) -> Mapping | None:
         if not isinstance(item, str):
             continue
         name, separator, text = item.partition("=")
+        name = str(name)  # without an `=` it is the item itself, which may be more than a text
         result[name] = _after_equals(item, text) if separator else None
         result.lines[name] = position
     return result
@@ -324,8 +328,9 @@ def named(value: Value, defaults: Callable[[int], Value]) -> Mapping | None:
     for item, position in zip(value, value.lines, strict=True):
         item = unwrap(item)
         if isinstance(item, str):
-            result[item] = defaults(position)
-            result.lines[item] = position
+            name = str(item)  # a key is nothing but a text
+            result[name] = defaults(position)
+            result.lines[name] = position
     return result
 
 
@@ -454,6 +459,8 @@ def _with_external(value: Value) -> Value:
     old = value.get("external") if isinstance(value, Mapping) else None
     if not isinstance(value, Mapping) or not isinstance(old, Mapping):
         return value
+    if old.get("name") and value.get("name") not in (None, old["name"]):
+        return value  # a contradiction, which is said of the whole
     result = copied(value)
     result["external"] = True
     if "name" in old and "name" not in value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from auditor.compose.interpolate import Text
 from auditor.compose.places import Faults
@@ -104,13 +105,18 @@ def _long(item: Mapping) -> _Quadruple:
     if target is None or not 0 < target <= _HIGHEST:
         raise PortError("a port without a `target` between 1 and 65535")
     published = item.get("published")
-    text = scalar_text(published) or None
-    if text is not None:
-        _range(text)
+    text: str | None = scalar_text(published) or None
+    with suppress(PortError):
+        _range(text or "0")
+        return _quadruple(item, text, target)
+    return _quadruple(item, None, target)  # Compose takes any text; the engine would not
+
+
+def _quadruple(item: Mapping, published: str | None, target: int) -> _Quadruple:
     host, protocol = item.get("host_ip"), item.get("protocol")
     return (
         str(host) if isinstance(host, str) else None,
-        text,
+        published,
         target,
         protocol.lower() if isinstance(protocol, str) and protocol else "tcp",
     )

@@ -157,7 +157,19 @@ def _written_size(value: Value, work: Work) -> Value:
 
 # --- deploy --------------------------------------------------------------------------------------------------------
 
-_GENERIC: Fields = {"discrete_resource_spec": nested({"kind": text, "value": whole})}
+
+def _discrete(value: Value, work: Work) -> Value:
+    """Both keys are shown, whether they are written or not."""
+    made = record(value, {"kind": text, "value": whole}, work, frozenset(("kind", "value")))
+    result = begun(made)
+    for key, default in (("kind", ""), ("value", 0)):
+        put(result, key, made.get(key, default), made)
+    for key in made.keys() - result.keys():
+        put(result, key, made[key], made)
+    return result
+
+
+_GENERIC: Fields = {"discrete_resource_spec": _discrete}
 _LIMITS: Fields = {
     "cpus": real,
     "memory": _written_size,

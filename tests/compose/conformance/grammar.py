@@ -92,7 +92,7 @@ class _Project:
         self.sentences = Sentences(dice, dice.choice((0, 0, 0, 1, 2)))
         self.focus = dice.sample(service_keys(), dice.choice((1, 2, 3, 4, 6)))
         if self.chance(0.25):
-            self.focus = list({*self.focus, "extends"})
+            self.focus = list(dict.fromkeys((*self.focus, "extends")))
         self.files: dict[str, str] = {}
         self.options: list[str] = []
         self.anchors: dict[str, str] = {}
