@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from auditor.cli import output
 if TYPE_CHECKING:
     from auditor.compose.canonical import Canonical
     from auditor.model import Fault
+    from auditor.tree import Tree
 
 _MOST_COMPARED = 5_000  # paths among which a misspelt one is looked for
 _PROFILES_HELP = "Profile to activate; repeatable, `*` is all of them."
@@ -27,11 +28,19 @@ Examples:
   auditor config --lines"""
 )
 @click.option(
-    "-f", "--file", "files", metavar="FILE", multiple=True, help="Compose file; repeatable, the last one wins."
+    "-f",
+    "--file",
+    "files",
+    metavar="FILE",
+    multiple=True,
+    help="Compose file, `-` is standard input; repeatable, the last one wins.",
 )
 @click.option("-p", "--project-name", "name", metavar="NAME", help="Name of the project.")
 @click.option("--profile", "profiles", metavar="NAME", multiple=True, help=_PROFILES_HELP)
-@click.option("--env-file", "env_files", metavar="FILE", multiple=True, help="Variables, instead of those of `.env`.")
+@click.option(
+    "--env-file", "env_files", metavar="FILE", multiple=True, help="Variables, instead of `.env`; repeatable."
+)
+@click.option("--project-directory", metavar="DIR", help="Where relative paths begin, instead of at the first file.")
 @click.option("--no-interpolate", is_flag=True, help="Leave variables as they are written.")
 @click.option("--lax", is_flag=True, help="Print what can be loaded, and say on standard error what it lacks.")
 @click.option("--lines", is_flag=True, help="Say for each value which line of which file decided it.")
@@ -89,53 +98,112 @@ def _rendered(found: Canonical, form: str, *, lines: bool) -> str:
 
 def compute(asked: Mapping[str, Any], environ: Mapping[str, str]) -> Canonical:
     """The canonical model of what a command line asks for. Raises UsageError where a named place is not there."""
+    from auditor.compose import Standing
     from auditor.compose.canonical import canonical
     from auditor.model import EnvironmentSpec, Location
     from auditor.sources import compose_schema
-    from auditor.sources.tree import DiskTree
 
-    files = [Path(file).absolute() for file in asked.get("files") or _named(environ)]
-    env_files = [Path(file).absolute() for file in asked.get("env_files") or ()]
-    start = files[0].parent.resolve() if files else _start(Path.cwd())
-    root = _root(asked.get("root"), start)
-    named = [path for path in (*files, *env_files) if path.exists()]
-    allowed = [*(Path(path) for path in asked.get("allow_paths") or ()), *named]
-    tree = DiskTree(root, allow=[path for path in allowed if not path.resolve().is_relative_to(root)])
+    here = Path.cwd()
+    home = Path(given).resolve() if (given := asked.get("project_directory")) else None
+    named = asked.get("files") or _named(environ)
+    files = _files(named, home or here)
+    env_files = [_from_home(file).absolute() for file in asked.get("env_files") or _named_env_files(environ)]
+    start = home or (files[0].parent.resolve() if files else here)
+    root = _root(asked.get("root"), start if files else _start(start, here))
+    beside = [] if here.is_relative_to(root) else [here / ".env"]
+    tree = _tree(root, [*files, *env_files, *beside], asked.get("allow_paths") or (), standard_input="-" in named)
+    directory = _relative(here if here.is_relative_to(root) else start, root)
     spec = EnvironmentSpec(
         "default",
         Location("the command line"),
-        project=_name(asked.get("name")),
+        project=_name(asked.get("name") or None),
         profiles=tuple(asked.get("profiles") or ()),
-        env_file=tuple(_relative(path, start) for path in env_files),
+        env_file=tuple(_relative(path, root / directory) for path in env_files),
     )
-    relative = start.relative_to(root).as_posix()
     return canonical(
         spec,
         tree,
         schema=compose_schema.load(),
         root=str(root),
-        directory="" if relative == "." else relative,
+        directory=directory,
         files=tuple(_relative(path, root) for path in files) or None,
-        variables=dict(environ),
+        variables={**environ, "PWD": _working_directory(environ)},
         interpolate=not asked.get("no_interpolate"),
         form="json" if asked.get("form", "json") == "json" else "yaml",
+        standing=Standing(
+            None if home is None else _relative(home, root),
+            None if home is None and asked.get("files") else _relative(home or here, root),
+            dotenv=bool(env_files) or not _without_dotenv(environ),
+        ),
     )
+
+
+def _tree(root: Path, named: list[Path], allowed: Iterable[str], *, standard_input: bool) -> Tree:
+    """The files below the root, those that are named, and standard input where that is asked for."""
+    import sys
+
+    from auditor.errors import UsageError
+    from auditor.sources.tree import MAX_BYTES, DiskTree, WithText
+
+    outside = [*map(Path, allowed), *(path for path in named if path.exists())]
+    tree = DiskTree(root, allow=[path for path in outside if not path.resolve().is_relative_to(root)])
+    if not standard_input:
+        return tree
+    data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise UsageError(f"standard input is larger than {MAX_BYTES >> 20} MiB")
+    return WithText(tree, _relative(next(path for path in named if path.name == "-"), root), data)
+
+
+def _files(named: Sequence[str], here: Path) -> list[Path]:
+    """The files; standard input is one called `-`, beside the first of the others."""
+    once = [file for index, file in enumerate(named) if file != "-" or "-" not in named[:index]]
+    beside = next((Path(file).absolute().parent for file in once if file != "-"), here)
+    return [beside / "-" if file == "-" else Path(file).absolute() for file in once]
 
 
 def _named(environ: Mapping[str, str]) -> list[str]:
     """The files that `COMPOSE_FILE` of the process names."""
     separator = environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
-    return [path for path in environ.get("COMPOSE_FILE", "").split(separator) if path]
+    return environ["COMPOSE_FILE"].split(separator) if "COMPOSE_FILE" in environ else []
 
 
-def _start(here: Path) -> Path:
-    """The nearest directory from here upwards that has a Compose file, else this one."""
+def _named_env_files(environ: Mapping[str, str]) -> list[str]:
+    return environ["COMPOSE_ENV_FILES"].split(",") if environ.get("COMPOSE_ENV_FILES") else []
+
+
+def _from_home(path: str) -> Path:
+    return Path(path).expanduser() if path == "~" or path.startswith("~/") else Path(path)
+
+
+_DISABLED = {"1": True, "0": False} | dict.fromkeys(("t", "T", "true", "True", "TRUE"), True)
+_DISABLED |= dict.fromkeys(("f", "F", "false", "False", "FALSE"), False)
+
+
+def _without_dotenv(environ: Mapping[str, str]) -> bool:
+    """Whether `COMPOSE_DISABLE_ENV_FILE` says so. Raises UsageError where it says neither."""
+    from auditor.errors import UsageError
+
+    said = environ.get("COMPOSE_DISABLE_ENV_FILE", "0")
+    if said not in _DISABLED:
+        raise UsageError("`COMPOSE_DISABLE_ENV_FILE` is neither true nor false", help="write `1` or `0`")
+    return _DISABLED[said]
+
+
+def _working_directory(environ: Mapping[str, str]) -> str:
+    """The current directory by the name that the shell has for it."""
+    told = Path(environ.get("PWD", ""))
+    return str(told if told.is_absolute() and told.is_dir() and told.samefile(Path.cwd()) else Path.cwd())
+
+
+def _start(begin: Path, here: Path) -> Path:
+    """The nearest directory from one upwards that has a Compose file, else itself."""
     from auditor.compose.files import DEFAULT_FILES
 
-    if says_files(here):
-        return here
-    upwards = (here, *here.parents)
-    return next((place for place in upwards if any((place / name).exists() for name in DEFAULT_FILES)), here)
+    if says_files(begin):
+        return here if begin.is_relative_to(here) else begin
+    upwards = (begin, *begin.parents)
+    return next((place for place in upwards if any((place / name).exists() for name in DEFAULT_FILES)), begin)
 
 
 def says_files(here: Path) -> bool:
@@ -155,7 +223,8 @@ def _root(asked: str | None, start: Path) -> Path:
     from auditor.errors import UsageError
 
     if asked is None:
-        return next((place for place in (start, *start.parents) if (place / ".git").exists()), start)
+        found = next((place for place in (start, *start.parents) if (place / ".git").exists()), start)
+        return next(place for place in (found, *found.parents) if place.is_dir())
     root = Path(asked).resolve()
     if not root.is_dir():
         raise UsageError(f"--root `{asked}` is no directory")
@@ -165,7 +234,9 @@ def _root(asked: str | None, start: Path) -> Path:
 
 
 def _relative(path: Path, root: Path) -> str:
-    return Path(os.path.relpath(path.parent.resolve() / path.name, root)).as_posix()
+    """A path as seen from the root, which is "" itself."""
+    found = Path(os.path.relpath(path.parent.resolve() / path.name, root)).as_posix()
+    return "" if found == "." else found
 
 
 def _name(given: str | None) -> str | None:

@@ -30,7 +30,7 @@ from auditor.model import Definition, EnvironmentSpec, Location, Project, Resour
 from auditor.tree import Tree, join
 from auditor.yamlfile import Mapping, Sequence, Value
 
-__all__ = ["Composition", "compose", "load", "resolve_mount"]
+__all__ = ["ANYWHERE", "Composition", "Standing", "compose", "load", "resolve_mount"]
 
 _NONE: AnyMapping[str, str] = MappingProxyType({})
 _NOT_IN_PROJECT = re.compile(r"[^a-z0-9_-]")
@@ -47,6 +47,22 @@ class Composition:
     scope: Scope
     profiles: frozenset[str]
     told: str | None = None  # the name that a variable gives the project, as it was given
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """From where a command line asks for a project; all paths are relative to the root.
+
+    `home`: the project directory, where it is not that of the first file. `here`: whose `.env` is read before the
+    project's own. `dotenv`: whether a `.env` is read at all.
+    """
+
+    home: str | None = None
+    here: str | None = None
+    dotenv: bool = True
+
+
+ANYWHERE = Standing()
 
 
 def load(
@@ -96,6 +112,7 @@ def compose(
     interpolate: bool = True,
     strict: bool = False,
     digest: Digester | None = None,
+    standing: Standing = ANYWHERE,
 ) -> tuple[Project, Composition | None]:
     """As `load`, with what the project was made of beside it; None where nothing could be merged.
 
@@ -106,7 +123,7 @@ def compose(
     loader = Loader(tree, faults, schema, interpolate=interpolate, strict=strict, digest=digest)
     with _collector_paused():
         try:
-            return _load(spec, loader, directory, files, variables, optional=optional, root_name=root_name)
+            return _load(spec, loader, directory, files, variables, standing, optional=optional, root_name=root_name)
         except StopError:
             return Project(spec.name, spec.project, tuple(faults.places.paths), faults=faults.all()), None
 
@@ -129,6 +146,7 @@ def _load(
     directory: str,
     files: tuple[str, ...] | None,
     variables: AnyMapping[str, str],
+    standing: Standing,
     *,
     optional: bool,
     root_name: str,
@@ -136,15 +154,15 @@ def _load(
     faults = loader.faults
     given = {**spec.variables, **variables}
     wanted = files if files is not None else _beneath_all(loader, spec.compose, directory, spec.location)
-    paths = wanted or _discovered(loader, spec, directory, given)
+    paths = wanted or _discovered(loader, spec, directory, given, standing)
     if not paths:
         if wanted is not None and not faults.all() and not optional:
             where = f"`{directory}`" if directory else "the root"
             help = "name the files in the environment's `compose:`, or with `-f`"
             faults.add(f"no Compose file in {where} or above", spec.location, help=help, fatal=True)
         return Project(spec.name, spec.project, (), faults=faults.all()), None
-    home = posixpath.dirname(paths[0])
-    env = _env(loader, spec, directory, home, given)
+    home = posixpath.dirname(paths[0]) if standing.home is None else standing.home
+    env = _env(loader, spec, directory, home, given, standing)
     scope = Scope({**env, **given}, loader.budget)
     told = None if spec.project else scope.values.get("COMPOSE_PROJECT_NAME") or None
     name = _project_name(loader, spec, paths, home or root_name, scope)
@@ -284,29 +302,41 @@ def _asked(spec: EnvironmentSpec, path: str) -> Location:
     return spec.location if spec.compose else Location(path)
 
 
-def _discovered(loader: Loader, spec: EnvironmentSpec, directory: str, given: AnyMapping[str, str]) -> tuple[str, ...]:
+def _discovered(
+    loader: Loader, spec: EnvironmentSpec, directory: str, given: AnyMapping[str, str], standing: Standing
+) -> tuple[str, ...]:
     """`COMPOSE_FILE` of the variables or of `.env`, else Compose's own discovery."""
     if loader.faults.all():
         return ()
-    values = {**_env(loader, spec, directory, directory, given), **given}
+    here = directory if standing.here is None else standing.here
+    values = {**_env(loader, spec, directory, here, given, standing), **given}
     named = values.get("COMPOSE_FILE")
     if not named:
-        return discover(loader.tree, directory)
+        return discover(loader.tree, directory if standing.home is None else standing.home)
     separator = values.get("COMPOSE_PATH_SEPARATOR") or ":"
     paths = tuple(path for path in named.split(separator) if path)
     return _beneath_all(loader, paths, directory, spec.location) or ()
 
 
 def _env(
-    loader: Loader, spec: EnvironmentSpec, directory: str, home: str, given: AnyMapping[str, str]
+    loader: Loader,
+    spec: EnvironmentSpec,
+    directory: str,
+    home: str,
+    given: AnyMapping[str, str],
+    standing: Standing,
 ) -> dict[str, str]:
     """The variables of the environment's own env files, else of the `.env` in the project directory."""
-    default = posixpath.join(home, ".env")
     if spec.env_file:
         paths = _beneath_all(loader, spec.env_file, directory, spec.location) or ()
-    else:
-        paths = (default,) if loader.tree.exists(default) else ()
-    return loader.env_files(paths, spec.location, given)
+        return loader.env_files(paths, spec.location, given)
+    found: dict[str, str] = {}
+    places = (home,) if standing.here is None else (standing.here, home)
+    for place in dict.fromkeys(places if standing.dotenv else ()):
+        default = posixpath.join(place, ".env")
+        if loader.tree.exists(default):
+            found = {**loader.env_files((default,), spec.location, {**found, **given}), **found}
+    return found
 
 
 # --- the project's name and profiles -----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Literal
 
-from auditor.compose import Composition, compose, normal_name
+from auditor.compose import ANYWHERE, Composition, Standing, compose, normal_name
 from auditor.compose.attached import mounted
 from auditor.compose.consistency import resource_fault, service_faults
 from auditor.compose.files import Source, beneath
@@ -69,6 +69,7 @@ def canonical(
     variables: AnyMapping[str, str] = _NONE,
     interpolate: bool = True,
     form: Literal["json", "yaml"] = "json",
+    standing: Standing = ANYWHERE,
 ) -> Canonical:
     """What `docker compose config` prints of a project.
 
@@ -85,6 +86,7 @@ def canonical(
         root_name=posixpath.basename(root),
         interpolate=interpolate,
         strict=True,
+        standing=standing,
     )
     if composition is None:
         return Canonical(None, *_judged(project.faults, frozenset(), None if interpolate else frozenset()), None)
@@ -246,17 +248,17 @@ class Writing:
 
     def _environment(self, name: str, service: Mapping) -> dict[str, tuple[str | None, int]]:
         """The service's own variables over those of its env files; null where nothing gives a value."""
-        found: dict[str, tuple[str | None, int]] = {}
-        for key, value, position in self._env_files(service):
-            found[key] = (value, position)
+        stated: dict[str, tuple[str | None, int]] = {}
         own = keyed(unwrap(service.get("environment"))) or Mapping()
         for key, item in own.items():
             item = unwrap(item)
             if isinstance(item, Mapping | Sequence):
                 continue  # said by the loader
             given = self.work.values.get(key) if item is None else scalar_text(item)
-            found[key] = (given, own.lines[key])
-        return found
+            stated[key] = (given, own.lines[key])
+        known = {key: value for key, (value, _) in stated.items() if value is not None}
+        from_files = {key: (value, at) for key, value, at in self._env_files(service, {**known, **self.work.values})}
+        return {**from_files, **stated}
 
     def _label_files(self, name: str, written: Mapping, made: Mapping) -> None:
         """Labels of `label_file`s beneath those of the service itself."""
@@ -267,7 +269,8 @@ class Writing:
         found = begun(written)
         for path in paths:
             if isinstance(path, str):
-                for key, text_, position in self._labels_of(name, str(path), written.lines["label_file"]):
+                earlier = {key: str(value) for key, value in found.items()}
+                for key, text_, position in self._labels_of(name, str(path), written.lines["label_file"], earlier):
                     found[key], found.lines[key] = text_, position
         own = made.get("labels")
         if isinstance(own, Mapping):
@@ -286,7 +289,9 @@ class Writing:
             made[key] = labels if key == "labels" else old[key]
         made.lines.setdefault("labels", written.lines["label_file"])
 
-    def _labels_of(self, name: str, path: str, position: int) -> Iterator[tuple[str, str, int]]:
+    def _labels_of(
+        self, name: str, path: str, position: int, earlier: AnyMapping[str, str]
+    ) -> Iterator[tuple[str, str, int]]:
         faults, tree = self.loader.faults, self.loader.tree
         try:
             inside = beneath(self.home, path, tree)
@@ -299,10 +304,10 @@ class Writing:
         data = self.loader.beside(Source(inside, faults.places.at(position)))
         if data is not None:
             offset = self.loader.places.offset(inside)
-            for key, entry in self.loader.parse_env(data, inside, _NONE).items():
+            for key, entry in self.loader.parse_env(data, inside, earlier).items():
                 yield key, entry.value, offset + entry.line
 
-    def _env_files(self, service: Mapping) -> Iterator[tuple[str, str, int]]:
+    def _env_files(self, service: Mapping, known: AnyMapping[str, str]) -> Iterator[tuple[str, str, int]]:
         value = unwrap(service.get("env_file"))
         if value is None:
             return
@@ -324,7 +329,7 @@ class Writing:
                 continue
             raw = long.get("format") == "raw"
             offset = self.loader.places.offset(inside)
-            for key, entry in self.loader.parse_env(data, inside, {**self.work.values, **earlier}, raw=raw).items():
+            for key, entry in self.loader.parse_env(data, inside, known, earlier, raw=raw).items():
                 earlier[key] = entry.value
                 yield key, entry.value, offset + entry.line
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from auditor.compose.interpolate import Budget, ExpansionError, Scope, TemplateError, Text
@@ -18,8 +19,9 @@ _SPACE = re.compile(r"[ \t]*")
 _SINGLE = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _REST = re.compile(r"[^\n]*")
-_COMMENT = re.compile(r"[ \t]#.*")
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_COMMENT = re.compile(r" #.*")
+_ESCAPE = re.compile(r"\\(?:0([0-9]{0,3})|(.))", re.DOTALL)
+_OCTAL = re.compile(r"[0-3][0-7]{2}")
 _ESCAPES = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True)) | {'"': '"', "\\": "\\", "$": "$$"}
 
 
@@ -31,19 +33,26 @@ class Entry(NamedTuple):
 
 
 def parse(
-    data: bytes, path: str, inherited: AnyMapping[str, str], budget: Budget, *, raw: bool = False
+    data: bytes,
+    path: str,
+    inherited: AnyMapping[str, str],
+    budget: Budget,
+    *,
+    earlier: AnyMapping[str, str] = MappingProxyType({}),
+    raw: bool = False,
 ) -> dict[str, Entry]:
     """The variables of an env file; the last of two equal names wins.
 
-    `inherited`: what a bare `NAME` line and `${X}` may take besides earlier lines. `raw`: `format: raw`,
-    everything after `=` as it stands. Raises TextError at the first line that Compose would refuse.
+    `inherited`: what a bare `NAME` line and `${X}` take before they take earlier lines; `earlier`: those of earlier
+    files. `raw`: `format: raw`, everything after `=` as it stands. Raises TextError at the first line that Compose
+    would refuse.
     """
     text = _text(data, path)
     entries: dict[str, Entry] = {}
     if raw:
-        entries.update(_raw(text, path, inherited))
+        entries.update(_raw(text, path, {**earlier, **inherited}))
         return entries
-    _Reading(text, path, inherited, budget, entries).run()
+    _Reading(text, path, _Known(inherited, earlier), budget, entries).run()
     return entries
 
 
@@ -73,25 +82,24 @@ def _text(data: bytes, path: str) -> str:
 
 
 class _Known(dict[str, str]):
-    """Earlier lines of the same file, then what is inherited."""
+    """What is inherited, then the earlier lines of the same file, then those of earlier files."""
 
-    def __init__(self, inherited: AnyMapping[str, str]) -> None:
-        super().__init__()
+    def __init__(self, inherited: AnyMapping[str, str], earlier: AnyMapping[str, str]) -> None:
+        super().__init__(earlier)
         self.inherited = inherited
 
     def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
-        return self[name] if name in self else self.inherited.get(name, default)
+        found = self.inherited.get(name)
+        return super().get(name, default) if found is None else found
 
 
 class _Reading:
     """One pass over one file."""
 
-    def __init__(
-        self, text: str, path: str, inherited: AnyMapping[str, str], budget: Budget, entries: dict[str, Entry]
-    ) -> None:
+    def __init__(self, text: str, path: str, known: _Known, budget: Budget, entries: dict[str, Entry]) -> None:
         self.text = text
         self.path = path
-        self.known = _Known(inherited)
+        self.known = known
         self.scope = Scope(self.known, budget)
         self.entries = entries
         self.at = 0
@@ -161,7 +169,9 @@ class _Reading:
 
 
 def _unescape(match: re.Match[str]) -> str:
-    return _ESCAPES.get(match[1], match[0])
+    if match[2]:
+        return _ESCAPES.get(match[2], match[0])
+    return chr(int(match[1], 8)) if _OCTAL.fullmatch(match[1]) else f"\\{match[1]}"
 
 
 _BARE = re.compile(r"^[ \t]*(?:export[ \t]+)?([\w.\-\[\]]+)[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping as AnyMapping
 from contextlib import suppress
 from dataclasses import field
+from types import MappingProxyType
 
 from auditor.compose import dotenv
 from auditor.compose.casts import cast
@@ -415,17 +416,23 @@ class Loader:
         for path in paths:
             data = self.read(Source(path, asked))
             if data is not None:
-                entries = self.parse_env(data, path, {**values, **inherited})
+                entries = self.parse_env(data, path, inherited, values)
                 values.update({name: entry.value for name, entry in entries.items()})
         return values
 
     def parse_env(
-        self, data: bytes, path: str, inherited: AnyMapping[str, str], *, raw: bool = False
+        self,
+        data: bytes,
+        path: str,
+        inherited: AnyMapping[str, str],
+        earlier: AnyMapping[str, str] = MappingProxyType({}),
+        *,
+        raw: bool = False,
     ) -> dict[str, dotenv.Entry]:
         """The variables of an env file, none after a fault."""
         self.places.offset(path)
         try:
-            entries = dotenv.parse(data, path, inherited, self.budget, raw=raw)
+            entries = dotenv.parse(data, path, inherited, self.budget, earlier=earlier, raw=raw)
         except TextError as error:
             self.faults.add(error.what, Location(path, error.line), help=error.help)
             return {}

@@ -116,10 +116,10 @@ class Reader:
 
     def _judged(self, file: EnvFile, before: dict[str, _Judged]) -> dict[str, _Judged]:
         data = self.loader.beside(Source(file.path, Location(file.path))) or b""
-        inherited = {**self.values, **{key: item.value for key, item in before.items()}}
+        earlier = {key: item.value for key, item in before.items()}
         return {
             key: self.judge(key, entry.value, Location(file.path, entry.line), own=False, from_file=True)
-            for key, entry in self.loader.parse_env(data, file.path, inherited, raw=file.raw).items()
+            for key, entry in self.loader.parse_env(data, file.path, self.values, earlier, raw=file.raw).items()
         }
 
 

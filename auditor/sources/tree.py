@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from auditor.errors import EvidenceError, UsageError
-from auditor.tree import NO_SUCH_FILE
+from auditor.tree import NO_SUCH_FILE, Tree
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_FILES = 50_000
@@ -47,6 +47,27 @@ _REASONS = {
     errno.ELOOP: "too many symbolic links",
     errno.ENAMETOOLONG: "the name is too long",
 }
+
+
+class WithText:
+    """A tree with one more file, whose text came another way."""
+
+    def __init__(self, tree: Tree, path: str, data: bytes) -> None:
+        self.tree = tree
+        self.path = path
+        self.data = data
+
+    def read(self, path: str) -> bytes:
+        """As in the tree."""
+        return self.data if path == self.path else self.tree.read(path)
+
+    def exists(self, path: str) -> bool:
+        """As in the tree."""
+        return path == self.path or self.tree.exists(path)
+
+    def glob(self, pattern: str) -> list[str]:
+        """The files on disk alone."""
+        return self.tree.glob(pattern)
 
 
 class DiskTree:

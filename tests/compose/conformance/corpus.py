@@ -2,7 +2,7 @@
 
 A case in `corpus/*.yaml`: `files` (path -> text), or `compose` (the text of compose.yaml), or `web` (the body of
 its one service, image given) with `top` (what follows at the top level), or `a` and `b` (bodies of the one service in
-two files). `options` and `env` go to both programs, `cwd` is where they start. `refused`: Compose does not load it.
+two files). `options`, `env` and `stdin` go to both programs, `cwd` is where they start. `refused`: Compose does not load it.
 `trap`: which known trap of Compose parsers it covers. `differs`: the entry of differences.yaml that excuses us.
 """
 
@@ -33,6 +33,7 @@ class Case:
     refused: bool = False
     traps: tuple[int, ...] = ()
     differs: str | None = None
+    stdin: str = ""
 
     def write(self, root: Path) -> Path:
         """The files below `root`; where the programs start."""
@@ -95,4 +96,5 @@ def _case(group: str, item: dict[str, Any]) -> Case:
         item.get("refused", False),
         tuple(traps) if isinstance(traps, list) else (traps,),
         item.get("differs"),
+        item.get("stdin", ""),
     )

@@ -45,7 +45,14 @@ def asked(program: Path, cases: Iterable[Case], folder: Path, *flags: str) -> It
         command: list[str | Path] = [program, *case.options, "config", *(flags or ("--format", "json"))]
         environment = case.environment(root)
         found = subprocess.run(
-            command, cwd=start, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
+            command,
+            cwd=start,
+            env=environment,
+            input=case.stdin,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
         )
         text = found.stdout if found.returncode == 0 else None
         return Answer(case, root, start, text, found.stderr.strip())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,11 +26,17 @@ def standing(directory: Path, environment: dict[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def called(*arguments: str) -> tuple[int, str, str]:
+def called(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
     """One command line: exit code, output, errors."""
-    output, errors = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-        code = run(arguments)
+    given, output, errors = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(3))
+    given.write(stdin)
+    given.seek(0)
+    before, sys.stdin = sys.stdin, given
+    try:
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+            code = run(arguments)
+    finally:
+        sys.stdin = before
     return code, _written(output), _written(errors)
 
 

@@ -35,7 +35,7 @@ def ours() -> Callable[[Answer], tuple[int, str, str]]:
 
     def config(answer: Answer) -> tuple[int, str, str]:
         with standing(answer.start, answer.case.environment(answer.root)):
-            return called("config", *answer.case.options, "--format", "json")
+            return called("config", *answer.case.options, "--format", "json", stdin=answer.case.stdin)
 
     return config
 

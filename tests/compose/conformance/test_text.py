@@ -107,7 +107,7 @@ def unlike(cases: Iterable[Case], folder: Path) -> Iterator[str]:
     """The cases of which the two print different text."""
     for answer in asked(need("docker-compose"), cases, folder, "--format", "yaml"):
         with standing(answer.start, answer.case.environment(answer.root)):
-            _, output, errors = called("config", *answer.case.options)
+            _, output, errors = called("config", *answer.case.options, stdin=answer.case.stdin)
         if output != answer.text:
             first = zip((answer.text or "").splitlines(), (output or errors).splitlines(), strict=False)
             yield f"{answer.case.name}: {next((pair for pair in first if pair[0] != pair[1]), 'one is longer')}"
