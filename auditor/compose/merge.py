@@ -43,13 +43,16 @@ Rule: TypeAlias = "Callable[[Value, Value, Where], Value]"
 
 
 class Where:
-    """What a rule needs besides two values: the key for messages, the later value's position, the faults."""
+    """What a rule needs besides two values: the key for messages, the positions of both values, the faults."""
 
-    __slots__ = ("faults", "keep", "key", "position", "service")
+    __slots__ = ("before", "faults", "keep", "key", "position", "service")
 
-    def __init__(self, faults: Faults, key: str, position: int, service: str | None, *, keep: bool = False) -> None:
+    def __init__(
+        self, faults: Faults, key: str, position: int, service: str | None, *, before: int = 0, keep: bool = False
+    ) -> None:
         self.faults = faults
         self.key = key
+        self.before = before  # of the earlier value
         self.position = position
         self.service = service
         self.keep = keep  # tags stay on their values, for they hold against what comes beneath the result too
@@ -82,8 +85,10 @@ def merge_mapping(base: Mapping, over: Mapping, rules: dict[str, Rule], where: W
             if where.keep:
                 result = value
             elif value.tag == "!reset":
-                merged.pop(key, None)
-                merged.lines.pop(key, None)
+                if key in merged:  # what Compose puts in its place is decided here
+                    del merged[key]
+                    merged.overrode[key] = (merged.lines[key], *merged.overrode.get(key, ()))
+                    merged.lines[key] = position
                 continue
             else:
                 result = value.value
@@ -93,7 +98,8 @@ def merge_mapping(base: Mapping, over: Mapping, rules: dict[str, Rule], where: W
             continue
         else:
             rule = rules.get(key, generic)
-            result = rule(before, value, Where(faults, key, position, service, keep=where.keep))
+            at = merged.lines.get(key, merged.line)
+            result = rule(before, value, Where(faults, key, position, service, before=at, keep=where.keep))
             if result is not value:
                 merged[key] = result
                 continue
@@ -148,13 +154,13 @@ def nested(rules: dict[str, Rule]) -> Rule:
 
 def listed(base: Value, over: Value, where: Where) -> Value:
     """A single text counts as a list of one."""
-    return generic(_as_list(base, where), _as_list(over, where), where)
+    return generic(_as_list(base, where.before), _as_list(over, where.position), where)
 
 
-def _as_list(value: Value, where: Where) -> Value:
+def _as_list(value: Value, position: int) -> Value:
     if isinstance(value, Mapping):  # as Compose has it: its pairs as texts
         return _as_texts(value)
-    return value if isinstance(value, Sequence) else Sequence((value,), line=where.position, lines=[where.position])
+    return value if isinstance(value, Sequence) else Sequence((value,), line=position, lines=[position])
 
 
 def by_key(base: Value, over: Value, where: Where) -> Value:
@@ -190,7 +196,7 @@ def by_name(defaults: Callable[[int], Value]) -> Rule:
 
 
 def _build(base: Value, over: Value, where: Where) -> Value:
-    return _BUILD(build_mapping(base, where.position), build_mapping(over, where.position), where)
+    return _BUILD(build_mapping(base, where.before), build_mapping(over, where.position), where)
 
 
 def build_mapping(value: Value, position: int) -> Value:
@@ -258,15 +264,15 @@ def _key(value: Value) -> object:
 
 def _gpus(base: Value, over: Value, where: Where) -> Value:
     """`all` is a list of one once it is read, which another `all` cannot override."""
-    return generic(_as_gpus(base, where), over, where)
+    return generic(_as_gpus(base, where.before), over, where)
 
 
-def _as_gpus(value: Value, where: Where) -> Value:
+def _as_gpus(value: Value, position: int) -> Value:
     """`gpus: all` as a list of one."""
     if value != "all":
         return value
-    every = Mapping({"count": "all"}, line=where.position, lines={"count": where.position})
-    return Sequence((every,), line=where.position, lines=[where.position])
+    every = Mapping({"count": "all"}, line=position, lines={"count": position})
+    return Sequence((every,), line=position, lines=[position])
 
 
 def _logging(base: Value, over: Value, where: Where) -> Value:

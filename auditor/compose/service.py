@@ -513,7 +513,7 @@ def canonical_service(
             put(result, key, default, made)
         elif key in ("command", "entrypoint"):
             if not work.yaml or made.get(key) is not None:
-                put(result, key, made.get(key), made)
+                put(result, key, made.get(key), made if key in made else value)
         elif key in made:
             put(result, key, made[key], made)
     _scaled(result)

@@ -18,7 +18,8 @@ from tests.compose.conformance.place import called, standing
 
 SHORT, WHOLE, CHILDREN = 500, 10_000, 20
 SECONDS = 1.0  # of processor time
-NAMED = re.compile(r"(?:error|warning): .+\n  --> .+:[0-9]+$", re.MULTILINE)
+_PLACE = r"(?:.+\n  --> .+:[0-9]+|no Compose file .+\n  --> the command line)$"
+NAMED = re.compile(rf"(?:error|warning): {_PLACE}", re.MULTILINE)
 COMMANDS = (("config", "--format", "json"), ("config", "--lax", "--lines"))
 
 
