@@ -23,7 +23,7 @@ from auditor.model import (
     SwarmService,
     Verdict,
 )
-from auditor.scrapes import UNREACHABLE, Scrape, live_scrapes_of, scrapes_of
+from auditor.scrapes import UNREACHABLE, Scrape, hidden, live_scrapes_of, scrapes_of
 
 PROVED, DISPROVED = RungState.PROVED, RungState.DISPROVED
 UNKNOWN, NOT_REQUIRED = RungState.UNKNOWN, RungState.NOT_REQUIRED
@@ -379,11 +379,14 @@ def _scraped_by_file(service: Service, snapshot: Snapshot) -> Step:
     if phantom:
         said = f"job `{phantom.job}` targets {_host_port(phantom)}, which nothing provides"
         return Step(DISPROVED, said, _seen("prometheus", said, phantom.location))
-    config = snapshot.prometheus_of(service.environment)
-    hidden = sorted({kind for job in config.jobs for kind in job.discovery}) if config else []
-    if hidden:
-        return Step(UNKNOWN, f"no static target is it, and {', '.join(hidden)} cannot be followed in files")
+    if kinds := _hidden(service, snapshot):
+        return Step(UNKNOWN, f"no static target is it, and {kinds} cannot be followed in files")
     return Step(DISPROVED, "no scrape job targets it or its exporter")
+
+
+def _hidden(service: Service, snapshot: Snapshot) -> str:
+    """The discoveries that may find a service, and that files do not show."""
+    return ", ".join(sorted({kind for job in hidden(service, snapshot) for kind in job.discovery}))
 
 
 def targets_of(service: Service, snapshot: Snapshot) -> tuple[ScrapeTarget, ...]:
@@ -540,13 +543,13 @@ def _queries(chart: charting.Chart) -> str:
 
 def _uncharted(service: Service, snapshot: Snapshot) -> Step:
     """Why no panel is known to show it: there is none, or not everything could be seen."""
-    grafana, config = snapshot.grafana_of(service.environment), snapshot.prometheus_of(service.environment)
+    grafana = snapshot.grafana_of(service.environment)
     if grafana and grafana.unseen:
         return Step(UNKNOWN, grafana.unseen[0])
     seen = snapshot.source("prometheus-api", service.environment).state == "ok"
-    hidden = sorted({kind for job in config.jobs for kind in job.discovery}) if config and not seen else []
-    if hidden and not targets_of(service, snapshot):
-        return Step(UNKNOWN, f"which series it has is for {', '.join(hidden)}, which cannot be followed in files")
+    kinds = "" if seen else _hidden(service, snapshot)
+    if kinds and not targets_of(service, snapshot):
+        return Step(UNKNOWN, f"which series it has is for {kinds}, which cannot be followed in files")
     return Step(DISPROVED, "no panel of a dashboard queries its series")
 
 

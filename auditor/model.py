@@ -777,6 +777,10 @@ class ScrapeJob:
     metrics_dropped: tuple[str, ...] = ()  # expressions for names of metrics that are thrown away after the scrape
     metrics_kept: tuple[str, ...] = ()  # expressions for the only ones that are kept; (): all
     writes: tuple[str, ...] = ()  # labels that relabelling gives its targets; `*`: any
+    # What becomes of each container that an engine knows; None where that is not all its discovery, or is not known.
+    engine: tuple[Relabelling, ...] | None = None
+    engines: tuple[str, ...] = ()  # whom it asks for containers
+    metrics_path: str = "/metrics"
 
 
 @dataclass(frozen=True, slots=True)

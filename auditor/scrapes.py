@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from typing import Literal
+from urllib.parse import urlsplit
 
+from auditor.discovered import container_labels, followed
 from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
-from auditor.model import Address, LiveTarget, ScrapeTarget
-from auditor.reach import Answer, answer
+from auditor.model import Address, LiveTarget, ScrapeJob, ScrapeTarget
+from auditor.reach import Answer, answer, known_ports
 
 UNREACHABLE, WRONG_PORT = "unreachable", "wrong port"
 
@@ -84,6 +87,54 @@ def _each(snapshot: Snapshot, environment: str) -> Iterator[Scrape]:
             found = answer(target.address, server, environment, snapshot)
             if found is not None:
                 yield Scrape(found.service.name, target, found, fault=_fault(found))
+        for job in (job for job in config.jobs if job.engine is not None):
+            yield from _of_engine(job, server, environment, snapshot)
+
+
+def _of_engine(job: ScrapeJob, server: Service | None, environment: str, snapshot: Snapshot) -> Iterator[Scrape]:
+    """The composed services that a job finds by an engine, as far as their labels tell."""
+    for service in snapshot.services:
+        target = discovered(job, service, snapshot) if service.environment == environment else None
+        if target:
+            found = answer(target.address, server, environment, snapshot)
+            if found is not None and found.service is service:
+                yield Scrape(service.name, target, found, fault=UNREACHABLE if found.reached is False else None)
+
+
+def discovered(job: ScrapeJob, service: Service, snapshot: Snapshot) -> ScrapeTarget | Literal[False] | None:
+    """The target that a job makes of a service; False: it finds no such; None: files do not tell."""
+    if not job.discovery:
+        return False
+    definition = service.composed
+    if job.engine is None or definition is None or not _of_this_engine(job, snapshot):
+        return None if definition is not None or service.containers or job.engine is None else False
+    ports = known_ports(service)
+    labels = container_labels(definition, snapshot) | {"job": job.name, "__metrics_path__": job.metrics_path}
+    labels["__address__"] = None
+    if len(ports) == 1:
+        (port,) = ports
+        labels |= {"__address__": f"{definition.name}:{port}", "__meta_docker_port_private": str(port)}
+    after = followed(job.engine, labels)
+    if not after.kept:
+        return None if after.kept is None else False
+    host, _, port_text = after.labels.get("__address__", definition.name).rpartition(":")
+    address = Address(host, int(port_text)) if host and port_text.isdecimal() else Address(definition.name)
+    told = {name: value for name, value in after.labels.items() if not name.startswith("__")}
+    path = after.labels.get("__metrics_path__", job.metrics_path)
+    return ScrapeTarget(job.environment, told.get("job", job.name), address, job.location, path, told)
+
+
+def _of_this_engine(job: ScrapeJob, snapshot: Snapshot) -> bool:
+    """Whether every engine that a job asks is the environment's: by its socket, or through a proxy that is composed."""
+    hosts = [urlsplit(engine) for engine in job.engines]
+    return all(e.scheme == "unix" or snapshot.provided(job.environment, e.hostname or "?") for e in hosts)
+
+
+def hidden(service: Service, snapshot: Snapshot) -> tuple[ScrapeJob, ...]:
+    """The jobs that may find a service by a discovery that files do not show."""
+    config = snapshot.prometheus_of(service.environment)
+    jobs = (job for job in config.jobs if job.discovery) if config else ()
+    return tuple(job for job in jobs if discovered(job, service, snapshot) is None)
 
 
 def _fault(found: Answer) -> str | None:

@@ -17,7 +17,7 @@ from auditor.matching import holds, pattern
 from auditor.model import Address, Component, Lifecycle, LiveTarget, Matcher, ScrapeJob, ScrapeTarget
 from auditor.promql import NAME, Selector
 from auditor.reach import Answer, address_in, answer
-from auditor.scrapes import UNREACHABLE, live_resolved, resolved, spoken_for
+from auditor.scrapes import UNREACHABLE, hidden, live_resolved, resolved, spoken_for
 
 SYNTHETIC = frozenset(
     {
@@ -83,7 +83,7 @@ def _cached(snapshot: Snapshot, environment: str) -> tuple[Series, ...]:
 
 
 def _series(environment: str, snapshot: Snapshot) -> Iterator[Series]:
-    alien = tuple(sorted({prefix for component in snapshot.components for prefix in component.series}))
+    alien = _prefixes(snapshot)
     live = snapshot.source("prometheus-api", environment).state == "ok"
     known = live_resolved(snapshot, environment) if live else resolved(snapshot, environment)
     jobs = _jobs(environment, snapshot)
@@ -103,6 +103,12 @@ def _series(environment: str, snapshot: Snapshot) -> Iterator[Series]:
             yield Series("", target, dict(target.labels), None)
 
 
+@lru_cache(maxsize=4)
+def _prefixes(snapshot: Snapshot) -> tuple[str, ...]:
+    """How the names of the metrics of all known components begin."""
+    return tuple(sorted({prefix for component in snapshot.components for prefix in component.series}))
+
+
 def _jobs(environment: str, snapshot: Snapshot) -> Mapping[int, ScrapeJob]:
     """Target -> its job, of the jobs that do not take all metrics."""
     jobs = [job for config in snapshot.prometheus_configs(environment) for job in config.jobs]
@@ -112,13 +118,12 @@ def _jobs(environment: str, snapshot: Snapshot) -> Mapping[int, ScrapeJob]:
 
 def unfollowed(service: Service, snapshot: Snapshot) -> Iterator[tuple[ScrapeJob, Series]]:
     """The series that a service would have if jobs found it whose discovery files do not show."""
-    config = snapshot.prometheus_of(service.environment)
     own = service.component.series if service.component else ()
-    for job in config.jobs if config else ():
-        if job.discovery:
-            labels = {} if {"job", "*"}.intersection(job.writes) else {"job": job.name}
-            target = ScrapeTarget(service.environment, job.name, Address(service.name), job.location)
-            yield job, Series(service.name, target, labels, own or None, open=True)
+    foreign = tuple(prefix for prefix in _prefixes(snapshot) if prefix not in own)
+    for job in hidden(service, snapshot):
+        labels = {} if {"job", "*"}.intersection(job.writes) else {"job": job.name}
+        target = ScrapeTarget(service.environment, job.name, Address(service.name), job.location)
+        yield job, Series(service.name, target, labels, own or None, foreign, open=True)
 
 
 def _targets(environment: str, snapshot: Snapshot, *, live: bool) -> Iterator[ScrapeTarget | LiveTarget]:

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
+from auditor.discovered import container_labels, followed
 from auditor.frozen import dataclass
 from auditor.inventory import HOST_MACHINE, LOCAL_HOSTS, Service, Snapshot
 from auditor.model import (
@@ -18,10 +19,8 @@ from auditor.model import (
     LogShipper,
     LogStore,
     Mount,
-    Relabelling,
 )
 from auditor.reach import answer
-from auditor.relabel import Rule, relabel
 
 SHIPPING_DRIVERS = frozenset(
     {"loki", "grafana/loki-docker-driver", "fluentd", "gelf", "syslog", "splunk", "awslogs", "gcplogs"}
@@ -35,10 +34,6 @@ _NEEDS_NO_ADDRESS = frozenset(
         "bigquery", "azure", "awscloudwatchlogs", "googlecloud", "new_relic", "axiom", "papertrail", "sematext_logs",
     }
 )  # fmt: skip
-_NAME = "__meta_docker_container_name"
-_LABEL = "__meta_docker_container_label_"
-_UNSEEN = ("__meta_docker_network", "__meta_docker_port", "__meta_docker_container_network")
-_KEEPS = frozenset({"keep", "drop", "keepequal", "dropequal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,55 +203,12 @@ def _takes(
     one: LogInput, service: Service, definition: Definition, shipper: LogShipper, snapshot: Snapshot
 ) -> bool | None:
     if one.kind == "engine":
-        return _kept(one.rules, _labels(service, definition, snapshot))
+        return followed(one.rules, container_labels(definition, snapshot)).kept
     if one.kind == "files":
         return _reads(one, definition, shipper, snapshot)
     if one.kind == "journal":
         return definition.logging_driver == "journald"
     return None if one.kind == "unknown" else False
-
-
-def _labels(service: Service, definition: Definition, snapshot: Snapshot) -> dict[str, str | None]:
-    """What discovery knows of a service's container. None: a value that is not known here."""
-    project = snapshot.project(service.environment)
-    of = project.name if project and project.name else None
-    name = definition.container_name or (f"{of}-{definition.name}-1" if of else None)
-    found: dict[str, str | None] = {_LABEL + label: value for label, value in definition.labels.items()}
-    return found | {
-        _NAME: f"/{name}" if name else None,
-        f"{_LABEL}com_docker_compose_service": definition.name,
-        f"{_LABEL}com_docker_compose_project": of,
-        f"{_LABEL}com_docker_compose_oneoff": "False",
-        f"{_LABEL}com_docker_compose_container_number": "1",
-        "__meta_docker_container_log_stream": "stdout",
-        "__image": definition.image,
-    }
-
-
-def _kept(rules: tuple[Relabelling, ...], labels: dict[str, str | None]) -> bool | None:
-    """Whether rules let a container through; None where a label decides whose value is not known."""
-    known = {name: value for name, value in labels.items() if value is not None}
-    unknown = {name for name, value in labels.items() if value is None}
-    doubt = False
-    for rule in rules:
-        if any(name in unknown or name.startswith(_UNSEEN) for name in rule.sources) or rule.action == "?":
-            doubt = doubt or rule.action in _KEEPS or rule.action == "?"
-            unknown |= {rule.target} if rule.target else set()
-            continue
-        try:
-            after = relabel(known, [_rule(rule)])
-        except ValueError:
-            doubt = True
-            continue
-        if after is None:
-            return False
-        known = after
-    return None if doubt else True
-
-
-@lru_cache(maxsize=1024)
-def _rule(rule: Relabelling) -> Rule:
-    return Rule(rule.action, rule.sources, rule.separator, rule.regex, rule.target, rule.replacement)
 
 
 def _reads(one: LogInput, definition: Definition, shipper: LogShipper, snapshot: Snapshot) -> bool:

@@ -25,6 +25,7 @@ LAYERS = (
         "scrapes",
         "series",
         "alerting",
+        "discovered",
         "hearing",
         "servers",
         "charting",

@@ -109,9 +109,23 @@ def test_secrets_of_a_shipper_stay_there() -> None:
     assert "canary" not in repr(shipper(Mount("bind", "/p", "p"), files={"p/a.yml": text}))
 
 
-def test_values_of_labels_are_kept_only_where_they_tell_of_logs() -> None:
-    labels = {"logging": "promtail", "token_log": "x", "team": "blue", "on": True, "loki.url": "http://a:b@c"}
+def test_values_of_labels_are_kept_only_where_they_tell_of_watching() -> None:
+    labels = {
+        "logging": "promtail",
+        "token_log": "x",
+        "team": "blue",
+        "on": True,
+        "loki.url": "http://a:b@c",
+        "metrics.port": 80,
+    }
     snapshot = snapshot_of({"compose": {"services": {"a": {"image": "x/a:1", "labels": labels}}}})
     (definition,) = snapshot.definitions("default").values()
-    kept = {"logging": "promtail", "token_log": None, "team": None, "on": "true", "loki.url": None}
+    kept = {
+        "logging": "promtail",
+        "token_log": None,
+        "team": None,
+        "on": "true",
+        "loki.url": None,
+        "metrics.port": "80",
+    }
     assert definition.labels == kept

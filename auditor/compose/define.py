@@ -149,12 +149,14 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,40}")
-_OF_LOGS = re.compile(r"log|loki|promtail|alloy|fluent|vector|collect|scrape|monitor|observ", re.IGNORECASE)
+_OF_WATCHING = re.compile(
+    r"log|loki|promtail|alloy|fluent|vector|collect|scrape|monitor|observ|prometheus|metric", re.IGNORECASE
+)
 _SWITCHES = frozenset({"true", "false", "yes", "no", "on", "off", "0", "1", "enabled", "disabled"})
 
 
 def _labels(service: Mapping) -> dict[str, str | None]:
-    """The labels of its containers; a value is kept where a log shipper may go by it and it cannot be a secret."""
+    """The labels of its containers; a value is kept where whoever watches may go by it and it cannot be a secret."""
     found = keyed(service.get("labels")) or Mapping()
     return {name: _open_value(name, value) for name, value in found.items()}
 
@@ -163,7 +165,7 @@ def _open_value(name: str, value: Value) -> str | None:
     told = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     if told.lower() in _SWITCHES or told == "":
         return told
-    return told if _OF_LOGS.search(name) and _PLAIN.fullmatch(told) and not looks_secret(name) else None
+    return told if _OF_WATCHING.search(name) and _PLAIN.fullmatch(told) and not looks_secret(name) else None
 
 
 # --- values in a shape that is known ---------------------------------------------------------------------------

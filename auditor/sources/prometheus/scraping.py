@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from auditor.compose.secrets import looks_secret
 from auditor.model import Address, Location, Relabelling, ScrapeJob, ScrapeTarget
 from auditor.relabel import Rule, relabel
+from auditor.sources.logs.reading import asked, engine_filters
 from auditor.sources.prometheus.reading import Reading
 from auditor.yamlfile import Mapping, Sequence, Value, locate
 
@@ -125,7 +126,24 @@ def _job(reading: Reading, item: Mapping, path: str) -> ScrapeJob:
         tuple(dropped),
         *_metrics_dropped(job),
         tuple(dict.fromkeys("*" if rule.action == "labelmap" else rule.target for rule in job.rules if rule.target)),
+        tuple(_of_engine(job)) if discovery == ["docker_sd_configs"] and job.certain else None,
+        tuple(_engines(job)) if discovery == ["docker_sd_configs"] else (),
+        job.metrics_path,
     )
+
+
+def _of_engine(job: _Job) -> Iterator[Relabelling]:
+    """What the filters of an engine and the job's rules do with each of its containers."""
+    for source in job.reading.mappings(job.item, "docker_sd_configs", job.path):
+        yield from engine_filters(job.reading.mappings(source, "filters", job.path))
+    for rule in job.rules:
+        action = "?" if rule.action == "hashmod" else rule.action
+        yield Relabelling(action, rule.sources, rule.separator, rule.regex, rule.target, rule.replacement)
+
+
+def _engines(job: _Job) -> Iterator[str]:
+    for source in job.reading.mappings(job.item, "docker_sd_configs", job.path):
+        yield from asked(source.get("host")) or ("",)
 
 
 # --- which targets there are ---------------------------------------------------------------------------------------
