@@ -17,6 +17,7 @@ from auditor import setup
 from auditor.frozen import dataclass
 from auditor.inventory import ALIVE, Service, Snapshot
 from auditor.model import Container, Definition, Setting, Setup
+from auditor.origin import called_there
 from auditor.setup import ANY
 
 _PROXIES = frozenset(
@@ -110,7 +111,7 @@ class _Look:
         self.definition = definition
         self.container = container
         self.snapshot = snapshot
-        self.wanted: Setup = definition.setup or {}
+        self.wanted: Setup = called_there(definition.setup or {}, snapshot.named_there(container.environment))
         self.seen: Setup = container.setup or {}
         self.image = _image(container, snapshot)
         self.unknown: dict[str, list[str]] = {}

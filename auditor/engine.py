@@ -54,6 +54,7 @@ PRECEDENCE = (
     "process-not-running",
     "composed-not-running",
     "unhealthy-service",
+    "degraded-service",
     "logs-stale",
     "memory-high",
     "limit-undersized",

@@ -191,23 +191,23 @@ def _starting(facts: Facts) -> list[str]:
 
 
 def _unhealthy(facts: Facts) -> list[str]:
-    probes = [_probe_reason(probe) for probe in facts.failed] if not facts.answered else []
+    probes = [probe_words(probe) for probe in facts.failed] if not facts.answered else []
     return _all_bad(facts, Verdict.UNHEALTHY) + probes
 
 
 def _degraded(facts: Facts) -> list[str]:
     reasons = [reason for _, reason in _bad(facts)]
     reasons += _missing(facts)
-    reasons += [_probe_reason(probe) for probe in facts.failed]
+    reasons += [probe_words(probe) for probe in facts.failed]
     reasons += _growing(facts)
     reasons += facts.crossed if facts.contained else ()
-    reasons += [_probe_reason(probe) for probe in facts.answered if probe.slow]
+    reasons += [probe_words(probe) for probe in facts.answered if probe.slow]
     return reasons
 
 
 def _healthy(facts: Facts) -> list[str]:
     reasons = [reason for found, reason in _judged(facts) if found is Verdict.HEALTHY]
-    reasons += [_probe_reason(probe) for probe in facts.answered]
+    reasons += [probe_words(probe) for probe in facts.answered]
     return reasons + [f"Prometheus reads its target {target}" for target in facts.targets_up]
 
 
@@ -230,7 +230,8 @@ def _growing(facts: Facts) -> list[str]:
     ]
 
 
-def _probe_reason(probe: ProbeResult) -> str:
+def probe_words(probe: ProbeResult) -> str:
+    """What a probe asked, and what came of it."""
     words = {"success": "answered", "failure": "failed", "unknown": "could not be asked"}
     said = f"{probe.kind} probe of `{probe.target}` {words.get(probe.outcome, probe.outcome)}"
     return f"{said}: {probe.reason}" if probe.reason else said
@@ -240,7 +241,7 @@ def _unproved(facts: Facts) -> list[str]:
     """Why nothing is known: what was seen of it, and the probes that could not be asked."""
     reasons = [reason for _, reason in _judged(facts)]
     reasons += [f"a process listens on port {listener.port}" for listener in facts.listeners or ()]
-    reasons += [_probe_reason(probe) for probe in facts.probes if probe.outcome == "unknown"]
+    reasons += [probe_words(probe) for probe in facts.probes if probe.outcome == "unknown"]
     return [*reasons, "nothing proves that it works"]
 
 

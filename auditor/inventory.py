@@ -354,6 +354,7 @@ class Snapshot:
         return container.project is None or container.project == self._project_name(container.environment)
 
     def _project_name(self, environment: str) -> str | None:
+        """What the engine calls the environment's project."""
         if environment not in self._project_names:
             project = self.project(environment)
             self._project_names[environment] = belonging.project_name(project, self.containers) if project else None
@@ -362,6 +363,16 @@ class Snapshot:
     @cached_property
     def _project_names(self) -> dict[str, str | None]:
         return {}
+
+    def named_there(self, environment: str) -> Mapping[str, str]:
+        """Networks and volumes that nobody named: what they would be called here -> what the engine calls them, where
+        the project was started under another name."""
+        project, there = self.project(environment), self._project_name(environment)
+        if project is None or there is None or project.name == there:
+            return {}
+        given = {(item.section, item.key) for item in project.resources if item.name or item.external}
+        keys = {(item.section, item.key) for item in project.resources} | {("networks", "default")}
+        return {f"{project.name}_{key}": f"{there}_{key}" for section, key in keys - given}
 
     def in_project(self, container: Container) -> bool:
         """Whether Compose's labels make a container one of its environment's project."""

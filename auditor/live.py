@@ -306,7 +306,7 @@ def _counted(name: str, found: Sequence[object]) -> str:
         return f"{sum(len(one.lines) for one in found if isinstance(one, LogStore))} values of labels"
     counted = _COUNTED.get(kind, object)
     number = sum(isinstance(fact, counted) for fact in found)
-    text = f"{number} {_NOUNS[kind]}"
+    text = f"{number} {_NOUNS[kind].removesuffix('s') if number == 1 else _NOUNS[kind]}"
     unseen = sum(isinstance(fact, Listener) and fact.process is None for fact in found)
     return f"{text}, {unseen} of them of processes that this user may not see" if unseen else text
 

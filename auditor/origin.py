@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 
 from auditor.inventory import ALIVE, Snapshot
-from auditor.model import Container, Project
+from auditor.model import Container, Project, Setting, Setup
 
 
 def elsewhere(container: Container, project: Project, snapshot: Snapshot) -> str | None:
@@ -48,4 +49,34 @@ def _minority(container: Container, snapshot: Snapshot) -> str | None:
         if c.project == container.project and c.environment == container.environment and c.state in ALIVE
     ]
     usual = max(sorted({d for d in same if d}), key=same.count, default=container.working_dir)
-    return None if container.working_dir == usual else f"the directory `{container.working_dir}`"
+    return None if container.working_dir == usual else f"the directory `{container.working_dir}`, others from `{usual}`"
+
+
+# --- a project that is called otherwise on the engine ------------------------------------------------------------
+
+_OF_NETWORKS = ("networks", "network_aliases", "network_addresses", "network_mode")
+
+
+def called_there(wanted: Setup, names: Mapping[str, str]) -> Setup:
+    """The setup with the engine's own names of the project's networks and volumes."""
+    if not names:
+        return wanted
+    found = {**wanted, **{field: _renamed(wanted[field], names) for field in _OF_NETWORKS if field in wanted}}
+    if isinstance(volumes := wanted.get("volumes"), Mapping):
+        found["volumes"] = {target: _volume(source, names) for target, source in volumes.items()}
+    return found
+
+
+def _renamed(value: Setting | None, names: Mapping[str, str]) -> Setting | None:
+    if isinstance(value, str):
+        return names.get(value, value)
+    if isinstance(value, tuple):
+        return tuple(sorted(names.get(item, item) for item in value))
+    if isinstance(value, Mapping):
+        return {names.get(key, key): item for key, item in value.items()}
+    return value
+
+
+def _volume(source: str | None, names: Mapping[str, str]) -> str | None:
+    kind, sign, name = (source or "").partition(":")
+    return f"volume:{names[name]}" if kind == "volume" and sign and name in names else source

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from auditor.sources.docker import Reader
+from auditor.sources.docker.read import STATISTICS
 from tests.parts import engine as engines
 from tests.parts.finder import find, missing
 
@@ -127,6 +128,33 @@ def figures(address: str, rounds: int) -> Mapping[str, float]:
     return {name: statistics.median(seconds) for name, seconds in taken.items() if seconds} | ratios | {"width": best}
 
 
+def sampling(address: str, rounds: int) -> tuple[float, float]:
+    """Seconds of our own processor time that one round of samples costs, and seconds that it takes; medians."""
+    reader = Reader(address, apart=True)
+    reader.read("bench")
+    spent, taken = [], []
+
+    async def sample() -> None:
+        for _ in range(rounds):
+            begin, before = time.perf_counter(), time.process_time()
+            if not await reader.sample():
+                raise RuntimeError("the engine could not be asked")
+            spent.append(time.process_time() - before)
+            taken.append(time.perf_counter() - begin)
+
+    asyncio.run(sample())
+    return statistics.median(spent), statistics.median(taken)
+
+
+def sampling_row(what: str, spent: float, taken: float) -> str:
+    """What the sampler of a server costs, in the cadence that it has."""
+    share = spent / STATISTICS
+    return (
+        f"| {what}: samples beside the scans, every {STATISTICS:g} s | {taken:.3f} s, {spent:.3f} s of it computing "
+        f"| one processor's time | {share:.2%} | |"
+    )
+
+
 def _complete(reader: Reader, containers: int) -> None:
     """Only a whole snapshot counts."""
     found = reader.read("bench")
@@ -173,7 +201,9 @@ def rows(rounds: int, containers: int = CONTAINERS) -> Iterator[str]:
         with engines.running(daemon) as engine:
             version = engine.client.version()["Version"].partition("+")[0]
             _fill(engine, containers)
-            yield from table(f"{containers} containers, engine {version}", figures(engine.address, rounds))
+            what = f"{containers} containers, engine {version}"
+            yield from table(what, figures(engine.address, rounds))
+            yield sampling_row(what, *sampling(engine.address, rounds))
 
 
 def _why_not(daemon: str) -> str | None:

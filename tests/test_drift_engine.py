@@ -153,16 +153,20 @@ RICH = (
 # --- a stack that nobody touched ---------------------------------------------------------------------------------
 
 
-def prove_untouched(engine: Engine, tmp_path: Path) -> None:
+def prove_untouched(engine: Engine, tmp_path: Path, program: Path | None = None) -> None:
     """Twenty services that use, together, every field that Compose knows and the engine can do here."""
+    file = "compose.yaml" if program is None else "compose-1.yaml"
     place = tmp_path / "untouched"
     shutil.copytree(HERE / "untouched", place)
     engine.import_busybox("untouched:plain")
     build(engine, "untouched:rich", RICH)
     try:
-        done = engine.compose(place, "up", "--detach", "--timeout", "0", check=False)
+        done = subprocess.run(
+            [program or engine.docker_compose, "-f", file, "up", "--detach", "--timeout", "0"],
+            cwd=place, env=engine.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:]
-        report = audit(engine, place, "compose.yaml")
+        report = audit(engine, place, file)
     finally:
         engine.clear()
     assert [(f["check"], f["service"], f["message"]) for f in report["findings"]] == []
@@ -174,6 +178,36 @@ def test_an_untouched_stack_has_no_drift(engine: Engine, tmp_path: Path) -> None
     prove_untouched(engine, tmp_path)
 
 
+def test_a_project_that_was_started_in_a_directory_of_another_name_has_no_drift(engine: Engine, tmp_path: Path) -> None:
+    services = {
+        "web": {"image": "busybox:base", "volumes": ["data:/data"], "networks": {"default": None, "back": None}},
+        "db": {"image": "busybox:base", "networks": {"default": {"aliases": ["sql"]}}},
+    }
+    engine.import_busybox("busybox:base")
+    for name in ("there", "here"):
+        (tmp_path / name).mkdir()
+        file = {"services": services, "networks": {"back": {}}, "volumes": {"data": {}}}
+        (tmp_path / name / "compose.yaml").write_text(json.dumps(file))
+    try:
+        engine.compose(tmp_path / "there", "up", "--detach")
+        report = audit(engine, tmp_path / "here", "compose.yaml")
+        assert {s["rungs"]["running"]["state"] for s in report["services"]} == {"proved"}
+        assert report["findings"] == []
+        services["web"]["networks"] = {"back": None}
+        services["web"]["volumes"] = ["other:/data"]
+        (tmp_path / "here" / "compose.yaml").write_text(json.dumps(file | {"volumes": {"data": {}, "other": {}}}))
+        assert found(engine, tmp_path / "here", "compose.yaml") == {("network-drift", "web"), ("mount-drift", "web")}
+    finally:
+        engine.clear()
+
+
 @pytest.mark.endurance
-def test_an_untouched_stack_has_no_drift_on_a_newer_engine(engine28: Engine, tmp_path: Path) -> None:
-    prove_untouched(engine28, tmp_path)
+@pytest.mark.parametrize("compose", ["docker-compose", "docker-compose-1"])
+@pytest.mark.parametrize("kind", ["engine", "engine28"])
+def test_an_untouched_stack_has_no_drift_on_any_engine(
+    kind: str, compose: str, request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = need(compose) if compose == "docker-compose-1" else None
+    prove_untouched(request.getfixturevalue(kind), tmp_path, older)
+    with capsys.disabled():
+        print(f"\n{kind}, {compose}: 20 services that nobody touched, 0 findings of drift")

@@ -172,3 +172,50 @@ def answer(port: int, holds: Callable[[Report], bool]) -> Report:
                 return body
         time.sleep(0.2)
     raise AssertionError(body)
+
+
+# --- what is neither well nor stopped ----------------------------------------------------------------------------
+
+ODD = """\
+name: odd
+services:
+  web:
+    image: shop-worker:1
+    scale: 3
+    stop_signal: SIGKILL
+    healthcheck: {test: ["CMD-SHELL", "test ! -e /tmp/ill"], interval: 1s, retries: 2}
+  slow: {image: "shop-worker:1", healthcheck: {test: ["CMD", "false"], interval: 1s, start_period: 600s}}
+  hungry: {image: "shop-worker:1", command: [tail, /dev/zero], mem_limit: 32m, memswap_limit: 32m, restart: always}
+  paused: {image: "shop-worker:1"}
+  wrong: {image: "shop-worker:1", command: /no/such/program}
+  debug: {image: "shop-worker:1", profiles: [debug]}
+  other: {image: "shop-worker:1", profiles: [other]}
+"""
+
+
+def test_containers_that_are_neither_well_nor_stopped(empty_engine: Engine, tmp_path: Path) -> None:
+    engine, folder = empty_engine, tmp_path
+    engine.import_busybox("shop-worker:1", ['CMD ["sleep", "100000"]'])
+    (folder / "compose.yaml").write_text(ODD)
+    engine.compose(folder, "up", "--detach", check=False)
+    engine.compose(folder, "--profile", "debug", "up", "--detach", "debug")
+    engine.compose(folder, "run", "--detach", "web", "sh", "-c", "exit 5")
+    engine.client.containers.get("odd-paused-1").pause()
+    engine.client.containers.get("odd-web-2").exec_run("touch /tmp/ill")
+    engine.client.containers.get("odd-web-3").rename("renamed")
+    end = time.monotonic() + 60
+    ill = lambda: engine.client.api.inspect_container("odd-web-2")["State"]["Health"]["Status"] == "unhealthy"  # noqa: E731
+    restarts = lambda: engine.client.api.inspect_container("odd-hungry-1")["RestartCount"]  # noqa: E731
+    while not (ill() and restarts() >= 3) and time.monotonic() < end:
+        time.sleep(0.2)
+    _, report, _ = auditor(engine, folder, "audit", "--docker", "env", "--select", "gaps")
+    said = {(f["check"], f["service"]): f["message"] for f in report["findings"] if f["check"] != "missing-healthcheck"}
+    assert {key for key in said if key[1] in ("slow", "debug", "other")} == set()
+    assert "1 of its 3 running containers is unhealthy" in said["degraded-service", "web"]
+    assert "is paused" in said["composed-not-running", "paused"]
+    assert "the executable of its command is not found" in said["composed-not-running", "wrong"]
+    assert ("oom-killed", "hungry") in said
+    states = {s["name"]: (s["verdict"], s["rungs"]["running"]["state"]) for s in report["services"]}
+    assert states["web"] == ("degraded", "proved") and states["slow"] == ("starting", "proved")
+    assert states["debug"][1] == "proved" and states["other"][1] == "not_required"
+    assert [key for key in said if key[1] == "web"] == [("degraded-service", "web")], "the one-off run is no service"

@@ -59,7 +59,11 @@ def composed_not_running(service: Service, snapshot: Snapshot) -> Iterator[Probl
         (definition.location,),
         tuple(Evidence("docker", _ending(container)) for container in down),
         cause=stopped(service.name),
+        fix=_PAUSED if down and all(container.state == "paused" for container in down) else None,
     )
+
+
+_PAUSED = "Let it go on with `docker compose unpause`, or say why it is down with `maintenance`."
 
 
 def _tasks_missing(service: Service, definition: Definition, swarm: SwarmService) -> Iterator[Problem]:
@@ -139,9 +143,11 @@ def running_not_composed(container: Container, snapshot: Snapshot) -> Iterator[P
         said += f"was started in another directory, {container.working_dir}, where none of this project's services was"
     else:
         said += f"no file of `{container.environment}` defines it"
+    started = f"container `{container.name}` was started in {container.working_dir}"
     yield Problem(
         said,
         (),
+        (Evidence("docker", started),) if container.working_dir and not namesake else (),
         service=snapshot.known_as(container.environment, container.service),
         key=container.service,
         cause=f"unknown:{container.service}",
@@ -197,6 +203,7 @@ def running_not_declared(container: Container, snapshot: Snapshot) -> Iterator[P
         service=name,
         key=container.name,
         cause=f"unknown:{name}",
+        fix=_NAMESAKE if snapshot.of_namesake(container) else None,
     )
 
 

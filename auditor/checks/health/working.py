@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditor import ladder
+from auditor import health, ladder
 from auditor.checks.gaps.causes import stopped
 from auditor.inventory import Service, Snapshot
 from auditor.model import Entry, Evidence, Location, ProbeResult, Severity, Verdict
@@ -47,6 +47,62 @@ def unhealthy_service(service: Service, snapshot: Snapshot) -> Iterator[Problem]
         tuple(Evidence("docker" if reason.startswith("container ") else "probes", reason) for reason in reasons),
         cause=stopped(service.name),
     )
+
+
+@check(
+    Service,
+    Severity.WARNING,
+    fix="Look at the logs of what fails; recreate a container that stays so, or take it out of service.",
+    either=("docker", "probes"),
+)
+def degraded_service(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
+    """A service works in part: some of its containers are unhealthy, or some of its probes fail or are slow.
+
+    What still works hides it from whoever looks at the whole, and the rest carries the load. Containers that are
+    missing, start again and again, or use too much are other findings.
+
+    Bad:
+        compose:
+          services:
+            web: {image: "nginx:1.27.5", deploy: {replicas: 2}}
+        containers:
+          - {name: demo-web-1, service: web, image: "nginx:1.27.5", health: healthy}
+          - {name: demo-web-2, service: web, image: "nginx:1.27.5", health: unhealthy}
+    Good:
+        compose:
+          services:
+            web: {image: "nginx:1.27.5", deploy: {replicas: 2}}
+        containers:
+          - {name: demo-web-1, service: web, image: "nginx:1.27.5", health: healthy}
+          - {name: demo-web-2, service: web, image: "nginx:1.27.5", health: healthy}
+    """
+    if service.host or snapshot.excuse(service):
+        return
+    verdict, _ = ladder.judge_health(service, snapshot)
+    ill, probes = _ill(service), _failing(service, snapshot)
+    if verdict is not Verdict.DEGRADED or not (ill or probes):
+        return
+    number = sum(container.state == "running" for container in service.containers)
+    are = "is" if len(ill) == 1 else "are"
+    some = [f"{len(ill)} of its {number} running containers {are} unhealthy"] if ill else []
+    yield Problem(
+        f"`{service.name}` is degraded: {'; '.join((*some, *(ill if len(ill) == 1 else ()), *probes))}",
+        _places(service, snapshot),
+        (*(Evidence("docker", text) for text in ill), *(Evidence("probes", text) for text in probes)),
+        cause=stopped(service.name),
+    )
+
+
+def _ill(service: Service) -> list[str]:
+    """The running containers that do not work, in words."""
+    judged = (health.container_verdict(container) for container in service.containers if container.state == "running")
+    return [why for verdict, why in judged if verdict is Verdict.UNHEALTHY]
+
+
+def _failing(service: Service, snapshot: Snapshot) -> list[str]:
+    """The probes that failed, or were answered late, in words."""
+    found = snapshot.probes_of(service)
+    return [health.probe_words(p) for p in found if p.outcome == "failure" or (p.outcome == "success" and p.slow)]
 
 
 def _places(service: Service, snapshot: Snapshot) -> tuple[Location, ...]:
