@@ -21,7 +21,7 @@ help:
 	@echo 'make test        run the tests, with the real components that can be had here'
 	@echo 'make lint        ruff and mypy'
 	@echo 'make format      let ruff rewrite the sources'
-	@echo 'make generate    write rules/, dashboards/, the catalogue schema and the compiled knowledge anew'
+	@echo 'make generate    write rules/, dashboards/, the schemas and the compiled knowledge anew'
 	@echo 'make bench       measure, and compare with the goals'
 	@echo 'make endurance   the tests that the normal run cuts short'
 	@echo 'make parts       fetch the real components for the tests; say which there are'
@@ -50,6 +50,8 @@ format: .venv/development
 generate: .venv/development
 	@$(RUN) -c 'from auditor.catalogue import schema_text; print(end=schema_text())' >auditor/catalogue.schema.json.new
 	@mv auditor/catalogue.schema.json.new auditor/catalogue.schema.json
+	@$(RUN) -m auditor.knowledge.schema >auditor/knowledge.schema.json.new
+	@mv auditor/knowledge.schema.json.new auditor/knowledge.schema.json
 	@$(RUN) -m auditor.sources.knowledge >auditor/knowledge/compiled.json.new
 	@mv auditor/knowledge/compiled.json.new auditor/knowledge/compiled.json
 	@.venv/bin/auditor build rules --catalogue $(EXAMPLE) --output rules

@@ -6,11 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
 import auditor.knowledge
 from auditor.errors import TextError
 from auditor.knowledge import by_image, by_key, by_name, repository
-from auditor.knowledge.reading import KINDS, extend, parse_knowledge
+from auditor.knowledge.reading import _FIELDS, extend, parse_knowledge
+from auditor.knowledge.schema import FIELDS, KINDS, schema, schema_text
 from auditor.model import Component, Metrics
 from auditor.sources.knowledge import compile_texts, load, load_texts
 
@@ -200,6 +203,46 @@ def test_a_component_is_described_once() -> None:
         parse_knowledge([("x.yaml", text), ("y.yaml", text)])
 
 
+def test_the_schema_is_fresh_and_has_the_fields_that_are_read() -> None:
+    published = Path(auditor.knowledge.__file__).parent.parent / "knowledge.schema.json"
+    assert published.read_text(encoding="utf-8") == schema_text(), "run `make generate`"
+    assert FIELDS.keys() == _FIELDS.keys()
+
+
+@pytest.mark.parametrize(("path", "text"), load_texts(), ids=lambda value: value if isinstance(value, str) else "")
+def test_the_schema_holds_for_our_own_files(path: str, text: bytes) -> None:
+    Draft202012Validator(schema()).validate(yaml.safe_load(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: {titel: A}",
+        "a: {kind: cash}",
+        "a: {title: }",
+        "a: {ports: 70000}",
+        "a: {ports: 1, x}",
+        "a: {images: []}",
+        "a: {metrics: /x}",
+        "a: {metrics: 1, exporter: b}",
+        "a: {probe: udp 1}",
+        "a: {start: 0}",
+        "a: {alerts: http://x.example}",
+        "a: {expects: [x]}",
+        "A b: {title: A}",
+        "a: x",
+        "[a]",
+    ],
+)
+def test_the_schema_refuses_what_is_refused(text: str) -> None:
+    assert not Draft202012Validator(schema()).is_valid(yaml.safe_load(text))
+
+
+def test_the_schema_takes_what_a_user_may_write() -> None:
+    text = "a: {images: [x, y], ports: [1, 2], probe: , metrics: 80/stats, log_format: json, expects: {x: y}}"
+    Draft202012Validator(schema()).validate(yaml.safe_load(text))
+
+
 OURS = b"""
 redis: {title: Redis, kind: cache, images: "redis, bitnami/redis", ports: 6379, exporter: metrics, probe: tcp 6379}
 valkey: {title: Valkey, kind: cache, images: valkey/valkey, names: kv store}
@@ -263,6 +306,7 @@ def test_an_image_or_a_name_belongs_to_whom_the_user_gives_it() -> None:
         ),
         (["- redis"], "is a mapping", "0.yaml:1"),
         (["redis: {"], "not valid YAML", "0.yaml:2"),
+        (["Our Cache: {title: A, kind: cache, images: x}"], "cannot be the key", "0.yaml:1"),
     ],
 )
 def test_what_is_wrong_in_a_users_file_is_said(texts: list[str], words: str, where: str) -> None:

@@ -34,11 +34,13 @@ def page(name: str, catalogue: str | None, root: str | None) -> str:
     from auditor.scan import known_components
     from auditor.settings import Settings
     from auditor.sources import knowledge
+    from exporters.escape import clean
 
     components = known_components(Settings(catalogue=catalogue, root=root))
     component = _find(components, name)
     sources = parse_sources(knowledge.load_source_texts()).get(component.key, ())
-    return "\n".join([*_head(component), "", *_facts(component, sources), *_pages(sources)]) + "\n"
+    lines = [*_head(component), "", *_facts(component, sources), *_pages(sources)]
+    return "".join(f"{clean(line)}\n" for line in lines)
 
 
 def _find(components: tuple[Component, ...], name: str) -> Component:

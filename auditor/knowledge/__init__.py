@@ -1,7 +1,7 @@
 """Known components: what an image or a name stands for, and what belongs to it.
 
-`reading` has the form in which they are written, `compiled` the one in which a run loads them, and `facts` says which
-public page each fact was taken from.
+`schema` and `reading` have the form in which they are written, `compiled` the one in which a run loads them; `facts`
+says which public page each fact was taken from.
 """
 
 from __future__ import annotations

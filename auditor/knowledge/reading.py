@@ -1,33 +1,12 @@
 """How components are written down: YAML, a mapping of key to fields, one file a theme.
 
-The package's own files stand beside this module; a user's add to them. Lists are YAML's, or texts with commas:
-
-    title, kind, images  required; kind is one of `KINDS`; images are repository paths without tag and `library/`, with
-                         the registry where only that one counts; the first is what its makers publish
-    retired              those of `images` that are no longer kept up
-    names                other words for it, in documents and host names
-    ports                what it listens on
-    admin                those of its ports that are for its operators only
-    probe                `tcp 5432` or `http 9090/-/healthy`
-    metrics              its own endpoint, `9090` or `8200/v1/sys/metrics`; or instead
-    exporter             the key of the component that speaks Prometheus for it
-    exporter_of          for an exporter: the keys of those that it speaks for
-    pointed_by           for an exporter: the variables and flags that tell it whom to ask
-    series               how the names of its metrics begin; for an exporter, of those that it exposes
-    alerts               the address of public alert rules for it
-    log_format           of its standard output: json, logfmt or plain
-    log                  where it writes files of its own, in a container
-    config               glob patterns of its configuration in a tree
-    data                 where it keeps what must outlive its container; several where images differ
-    lacks                programs that no tag of the first of `images` brings (`debug` tags aside)
-    start                for a slow starter: the seconds that its makers' own examples let it start
-    backing              true: a datastore, broker or exporter, no service of its own in a count
-    replaced_by          for what is retired or renamed as a whole: what to use instead
-    expects              finding -> why it belongs to the nature of the component
+`schema` has what each field means. The package's own files stand beside this module; a user's add to them. Lists are
+YAML's, or texts with commas. A field without a value is not there.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import MISSING, fields, replace
 from typing import Any, TypeVar
@@ -35,18 +14,8 @@ from typing import Any, TypeVar
 from auditor import yamlfile
 from auditor.errors import TextError, did_you_mean
 from auditor.knowledge import plain, words
+from auditor.knowledge.schema import KEY, KINDS, LOG_FORMATS
 from auditor.model import Component, DefaultProbe, Expect, Metrics
-
-KINDS = frozenset(
-    {
-        "admin", "alerting", "broker", "browser", "cache", "ci", "coordination", "dashboard", "database", "exporter",
-        "gateway", "identity", "log_shipper", "log_store", "mail", "metrics", "ml", "object_store", "proxy", "registry",
-        "search", "secrets", "socket_proxy", "tool", "tracing", "updater", "vector_database", "workflow",
-    }
-)  # fmt: skip
-
-
-LOG_FORMATS = frozenset({"json", "logfmt", "plain"})
 
 _FORM = "begin a line with a key such as `our-database:`, and indent its fields below it"
 
@@ -147,6 +116,8 @@ class _Item:
 
     def __init__(self, path: str, key: str, line: int, fields: yamlfile.Value) -> None:
         self.path, self.key, self.line = path, key, line
+        if not re.fullmatch(KEY, key):
+            raise self.wrong(f"`{key}` cannot be the key of a component", help="use small letters, digits and `-`")
         if not isinstance(fields, yamlfile.Mapping):
             raise self.wrong(f"component `{key}` is no mapping")
         self.fields = fields
