@@ -54,7 +54,8 @@ def test_a_page_is_an_address_that_anybody_can_open(page: str) -> None:
     assert re.fullmatch(r"[\w./#-]*", page.removeprefix(f"https://{parts.netloc}"))
     if parts.netloc == "github.com":
         assert re.match(
-            r"/[\w.-]+/[\w.-]+(/(blob/HEAD/.+|issues/\d+|releases|wiki/.+|pkgs/container/.+))?$", parts.path
+            r"/[\w.-]+/[\w.-]+(/(blob/(HEAD|[0-9a-f]{40})/.+|issues/\d+|releases|wiki/.+|pkgs/container/.+))?$",
+            parts.path,
         )
 
 
