@@ -120,7 +120,7 @@ def discovered(job: ScrapeJob, service: Service, snapshot: Snapshot) -> ScrapeTa
     host, _, port_text = after.labels.get("__address__", definition.name).rpartition(":")
     address = Address(host, int(port_text)) if host and port_text.isdecimal() else Address(definition.name)
     told = {name: value for name, value in after.labels.items() if not name.startswith("__")}
-    path = after.labels.get("__metrics_path__", job.metrics_path)
+    path = f"/{after.labels.get('__metrics_path__', job.metrics_path).lstrip('/')}"
     return ScrapeTarget(job.environment, told.get("job", job.name), address, job.location, path, told)
 
 
