@@ -47,6 +47,20 @@ def watches(service: Service, snapshot: Snapshot) -> tuple[Watch, ...]:
     return _watches(snapshot, service.environment).get(service.name, ())
 
 
+def unread(environment: str, snapshot: Snapshot) -> str | None:
+    """Why it is not known of all loaded alerts whom they select: one's language is another version's."""
+    rule = next((one for one in rules_of(environment, snapshot) if not _is_read(one.expr)), None)
+    return f"the expression of alert `{rule.name}` is not read by this version" if rule else None
+
+
+def _is_read(expression: str) -> bool:
+    try:
+        parts(expression)
+    except ValueError:
+        return False
+    return True
+
+
 def unforeseen(service: Service, snapshot: Snapshot) -> str | None:
     """Why an alert may fire for a service of which files tell of none; None where nothing speaks for it."""
     environment = service.environment

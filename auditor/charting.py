@@ -9,7 +9,7 @@ from auditor.alerting import can_select, resolved, unfolded, written
 from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.model import Dashboard, Datasource, Grafana, Panel, PrometheusConfig, Query, ScrapeTarget
-from auditor.promql import Selector, parts
+from auditor.promql import NewerError, Selector, parts
 from auditor.series import Match, Series, candidates, selects
 
 PROMQL_KINDS = frozenset(
@@ -80,6 +80,8 @@ def is_promql(query: Query, grafana: Grafana) -> bool:
 def _parses(query: Query) -> bool:
     try:
         parts(query.text)
+    except NewerError:
+        return True
     except ValueError:
         return False
     return True

@@ -478,7 +478,10 @@ def _alerted(service: Service, snapshot: Snapshot) -> Step:
         return Step(PROVED, None, _seen(source, _selects(sure), sure.rule.location))
     if found:
         return Step(UNKNOWN, f"{_selects(found[0])}, and nobody says whether it exposes that")
-    if source == "prometheus" and (why := alerting.unforeseen(service, snapshot)):
+    why = alerting.unread(service.environment, snapshot)
+    if source == "prometheus":
+        why = why or alerting.unforeseen(service, snapshot)
+    if why:
         return Step(UNKNOWN, why)
     return Step(DISPROVED, "no loaded alert rule selects its series")
 

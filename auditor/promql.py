@@ -6,6 +6,7 @@ what `by` names, a comparison keeps its left side, a one-to-one match with `on` 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -71,10 +72,60 @@ class Part:
     gives: bool = True
 
 
+class NewerError(ValueError):
+    """An expression with what another version of Prometheus may take, and this program does not read."""
+
+
 @lru_cache(maxsize=4096)
 def parts(expression: str) -> tuple[Part, ...]:
-    """Every selector of an expression, in the order in which it is written. Raises ValueError where it is no PromQL."""
-    return tuple(_parts(promql_parser.parse(expression)))
+    """Every selector of an expression, in the order in which it is written.
+
+    Raises ValueError where it is no PromQL, NewerError where only another version can tell.
+    """
+    try:
+        return tuple(_parts(_parsed(expression)))
+    except ValueError as error:
+        if _is_newer(expression, str(error)):
+            raise NewerError(str(error)) from None
+        raise
+
+
+def _parsed(expression: str) -> Any:
+    try:
+        return promql_parser.parse(expression)
+    except ValueError:
+        plain = _LITERAL.sub(_plain, expression)
+        if plain == expression:
+            raise
+        return promql_parser.parse(plain)
+
+
+# Strings, comments, and numbers with grouped digits: the parser takes neither these nor raw strings with backslashes.
+_LITERAL = re.compile(
+    r"""(?P<raw>`[^`]*`)|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\#[^\n]*|(?<![\w.])(?P<number>\d+(?:_\d+)+)"""
+)
+
+
+def _plain(match: re.Match[str]) -> str:
+    if match["raw"]:
+        return f'"{_escaped(match["raw"][1:-1])}"'
+    return match["number"].replace("_", "") if match["number"] else match[0]
+
+
+# Modifiers, durations that are worked out, and how functions are called that came or went with a version.
+_NEWER = re.compile(
+    r"\b(?:anchored|smoothed|fill(?:_left|_right)?)\b|\boffset\s*-?\s*(?:\(|\w+\()"
+    r"|\[[^\]]*(?:[-+*/%^]|\w\()[^\]]*\]|\b(?:step|range|start|end)\(\)"
+)
+_VERSIONED = re.compile(
+    r"unknown function with name '"
+    r"(?:histogram_\w+|\w+_over_time|(?:sort|label)_\w+|info|holt_winters|limitk|limit_ratio)'"
+)
+
+
+def _is_newer(expression: str, said: str) -> bool:
+    bare = _LITERAL.sub(lambda match: "1" if match["number"] else '""', expression)
+    return _VERSIONED.search(said) is not None or _NEWER.search(bare) is not None
 
 
 def _parts(node: Any) -> Iterator[Part]:

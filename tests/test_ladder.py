@@ -395,6 +395,46 @@ CASES |= {
         "unknown",
         "rules may stand in `/srv/rules/*.yml`, outside the project",
     ),
+    "alerted: in the language of another version": (
+        "alerted",
+        WATCHED | {"files": {"rules.yml": rule("rate(errors_total[5m] anchored) > 1")}},
+        "unknown",
+        "the expression of alert `A` is not read by this version",
+    ),
+    "alerted: rules where all samples go": (
+        "alerted",
+        WATCHED
+        | {
+            "prometheus": {**TARGETS, "rule_files": [], "remote_write": [{"url": "https://mimir.corp.net/push"}]},
+            "files": {},
+        },
+        "unknown",
+        "rules may stand at `mimir.corp.net`, which all samples are sent to",
+    ),
+    "routed: a receiver that was never filled in": (
+        "routed",
+        WATCHED
+        | {
+            "alertmanager": {
+                "route": {"receiver": "a"},
+                "receivers": [{"name": "a", "webhook_configs": [{"url": "https://hooks.example.com/x"}]}],
+            }
+        },
+        "disproved",
+        "its alerts end at `a`, which tells nobody",
+    ),
+    "routed: thrown away before it is sent": (
+        "routed",
+        WATCHED
+        | {
+            "prometheus": {
+                **TARGETS,
+                "alerting": {**TARGETS["alerting"], "alert_relabel_configs": [{"action": "drop", "regex": ".*"}]},
+            }
+        },
+        "disproved",
+        "its alerts reach no receiver",
+    ),
     "routed: to the team": ("routed", WATCHED, "proved", None),
     "routed: to nobody": (
         "routed",

@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+import yaml
 
-from auditor.promql import Kept, Part, parts
-from tests.parts.plugin import Serve
+from auditor.promql import Kept, NewerError, Part, parts
+from tests.parts.plugin import Run, Serve
 from tests.parts.servers import Server
 
 
@@ -32,10 +34,55 @@ from tests.parts.servers import Server
         ("topk(3, a)", ["a"]),
         (r'a{b=~"x\\.y"}', [r'a{b=~"x\\.y"}']),
         ("vector(1)", []),
+        (r"a{b=~`x\.y\d`} > 1_000", [r'a{b=~"x\\.y\\d"}']),
+        ('a{b="`", c=~`"\\d`} == 1_0e3', ['a{b="`",c=~"\\"\\\\d"}']),
+        ("a_1_000 # `\\d` 1_000", ["a_1_000"]),
     ],
 )
 def test_selectors(expression: str, selectors: list[str]) -> None:
     assert [str(part.selector) for part in parts(expression)] == selectors
+
+
+TAKEN = (
+    r"a{b=~`\d`}", "1_000 > a", "a == 1_0e3", "rate(a[300])", 'a{"b c"="d"}', '{"a.b", c="d"}', 'sum by ("a.b") (a)',
+    "a @ start()", "a offset 5", 'up{job="a",}', "up # with a word", "rate(a[1h30m])", "rate(a[5m] offset -1m)",
+    "max_over_time(rate(a[5m])[1h:1m])", "0x1F == a", "a{b='\\'c'}",
+)  # fmt: skip
+REFUSED = (
+    "up == == 0", "sum(a", "rate(a)", "nofunction(a)", 'a{b="\\d"}', 'a{b=~"("}', 'a{__name__=~"b"}', "a b", "",
+    'a{b="anchored"} == == 1', "a[5m:1m] == == 2", "1_ > a", "rat(a[5m])",
+)  # fmt: skip
+OTHERS = (
+    "rate(a[5m+1m])", "a offset (5m)", "max_over_time(a[1h:5m+1m])", "rate(a[5m] anchored)", "a smoothed",
+    "a fill(0) + b", "holt_winters(a[5m], 0.1, 0.1)", "histogram_of_tomorrow(a)", "best_over_time(a[5m])",
+)  # fmt: skip
+
+
+def refusal(expression: str) -> ValueError | None:
+    try:
+        parts(expression)
+    except ValueError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("expression", [*TAKEN, *REFUSED])
+def test_what_is_promql_is_so_to_promtool(expression: str, promtool: Run, tmp_path: Path) -> None:
+    rule = {"alert": "A", "expr": expression}
+    (tmp_path / "a.yml").write_text(yaml.safe_dump({"groups": [{"name": "a", "rules": [rule]}]}))
+    done = promtool("check", "rules", str(tmp_path / "a.yml"))
+    assert (done.returncode == 0) is (expression in TAKEN), done.stderr
+    assert (refusal(expression) is None) is (expression in TAKEN)
+
+
+@pytest.mark.parametrize("expression", REFUSED)
+def test_what_no_version_takes(expression: str) -> None:
+    assert type(refusal(expression)) is ValueError
+
+
+@pytest.mark.parametrize("expression", OTHERS)
+def test_what_another_version_may_take(expression: str) -> None:
+    assert isinstance(refusal(expression), NewerError)
 
 
 @pytest.mark.parametrize("text", ["", "up ==", "sum(", 'up{job="a"', "foo bar"])

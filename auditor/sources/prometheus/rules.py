@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from auditor.model import AlertRule, Location
-from auditor.promql import parts
+from auditor.promql import NewerError, parts
 from auditor.sources.prometheus.reading import Reading
 from auditor.sources.prometheus.scraping import text
 from auditor.yamlfile import Mapping, Sequence, Value, locate
@@ -74,6 +74,8 @@ def _rule(reading: Reading, rule: Value, group: str, shared: dict[str, str], pat
 def _understood(reading: Reading, name: str, expression: str, location: Location) -> bool:
     try:
         parts(expression)
+    except NewerError:
+        return True  # Prometheus decides; whom it selects is not known here
     except ValueError as error:
         said = " ".join(str(error).split())[:160]
         reading.fault(f"the expression of rule `{name}` is no PromQL: {said}", location, CHECK)
