@@ -228,7 +228,7 @@ HIDDEN = {
     "version": "the engine's version",
     "info": "the host's CPUs and memory",
     "services": "the Swarm's services and their tasks",
-    "tasks": "the Swarm's services and their tasks",
+    "tasks": "why tasks of the Swarm's services do not run",
     "images": "what images set, and where their tags moved",
 }
 

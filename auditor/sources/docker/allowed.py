@@ -31,6 +31,7 @@ class Allowed:
 
 
 _SWARM = "the Swarm's services and their tasks"
+_TASKS = "why tasks of the Swarm's services do not run"
 _IMAGES = "what images set, and where their tags moved"
 _DETAILS = "of each container its exit code, restarts, limits, and what it was made with"
 _USED = "what containers use, of the host and of their limits"
@@ -45,7 +46,7 @@ READING = (
     Allowed("/info", "INFO", "the host's CPUs and memory; whether it leads a Swarm", "the host's CPUs and memory"),
     Allowed("/_ping", "PING", "where `INFO` is denied: whether it leads a Swarm (from engine 23 on)", _LEADS),
     Allowed("/services", "SERVICES", "on a Swarm's manager: its services, and how many tasks they should have", _SWARM),
-    Allowed("/tasks", "TASKS", "on a Swarm's manager: which tasks run, and why others do not", _SWARM),
+    Allowed("/tasks", "TASKS", "on a Swarm's manager: which tasks run, and why others do not", _TASKS),
     Allowed("/images/json", "IMAGES", "which image a tag names now", _IMAGES),
     Allowed("/images/sha256:{id}/json", "IMAGES", "what an image itself sets", _IMAGES),
 )

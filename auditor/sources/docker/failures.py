@@ -11,9 +11,11 @@ from collections.abc import Mapping
 
 from auditor.causes import causes
 from auditor.errors import EvidenceError
-from auditor.sources.docker.allowed import section_of
+from auditor.sources.docker.allowed import IDENTIFIER, section_of
 from auditor.sources.docker.tls_failures import Dropped, cause_of_drop, cause_of_tls
 from auditor.sources.hostile import printable
+
+_ID = re.compile(IDENTIFIER)
 
 
 class Garbled(Exception):
@@ -24,7 +26,7 @@ class Refused(Exception):
     """An answer whose status is not 200. `said` is the engine's own message, cleaned."""
 
     def __init__(self, status: int, path: str, said: str = "") -> None:
-        super().__init__(f"HTTP {status} for `{printable(path)}`")
+        super().__init__(f"HTTP {status} for `{printable(_ID.sub(lambda id: id[0][:12], path))}`")
         self.status = status
         self.path = path
         self.said = said
