@@ -79,7 +79,13 @@ class StaleError(EvidenceError):
     """A source answers, but with what was so some time ago: nothing that it tells is of now."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """The help line for a misspelt word, or None where nothing known is near."""
-    near = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+SLIP = 0.85  # how near a misspelt word is to the one that is meant, where newer versions may know others
+
+
+def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The help line for a misspelt word, or None where nothing known is near.
+
+    cutoff: 0.9 and more is a slip of a letter; less may be another word, of a newer version perhaps.
+    """
+    near = get_close_matches(word, sorted(known), n=1, cutoff=cutoff)
     return f"did you mean `{near[0]}`?" if near else None

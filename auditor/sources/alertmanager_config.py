@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from auditor import yamlfile
-from auditor.errors import TextError, did_you_mean
+from auditor.errors import SLIP, TextError, did_you_mean
 from auditor.matching import parse_matchers, pattern
 from auditor.model import (
     Address,
@@ -169,7 +169,8 @@ class _Reading:
 
     def route(self, item: Mapping, inherited: str, depth: int) -> Route:
         for key in item.keys() - _ROUTE_KEYS:
-            self.fault(f"unknown key `{key}` in a route", self.at(item, key), did_you_mean(key, _ROUTE_KEYS))
+            if help := did_you_mean(key, _ROUTE_KEYS, cutoff=SLIP):  # else of a newer version
+                self.fault(f"unknown key `{key}` in a route", self.at(item, key), help)
         own = item.get("receiver")
         receiver = str(own) if isinstance(own, str | int | float) and own != "" else inherited
         children: tuple[Route, ...] = ()
@@ -251,16 +252,16 @@ class _Reading:
             kind = key.removesuffix("_configs")
             if key == "name":
                 continue
-            if kind == key or kind not in _WHO:
-                known = [f"{name}_configs" for name in _WHO]
-                self.fault(f"unknown key `{key}` in a receiver", self.at(item, key), did_you_mean(key, known))
+            help = did_you_mean(key, [f"{name}_configs" for name in _WHO], cutoff=SLIP)
+            if kind == key or (kind not in _WHO and help):
+                self.fault(f"unknown key `{key}` in a receiver", self.at(item, key), help)
                 continue
             for config in self.mappings(item, key):
                 yield self.integration(kind, config, shared)
 
     def integration(self, kind: str, config: Mapping, shared: Mapping) -> Integration:
         placeholder = None
-        for key in _WHO[kind]:
+        for key in _WHO.get(kind, ()):  # of a newer version: whom it tells is not known here
             value = config.get(key)
             place = self.at(config, key) if value is not None else self.at(config)
             if value is None and (kind, key) in _GLOBAL:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from auditor.compose.secrets import looks_secret
+from auditor.errors import SLIP, did_you_mean
 from auditor.model import Address, Location, Relabelling, ScrapeJob, ScrapeTarget
-from auditor.relabel import Rule, relabel
+from auditor.relabel import ACTIONS, Rule, relabel
 from auditor.sources.logs.reading import asked, engine_filters
 from auditor.sources.prometheus.reading import Reading
 from auditor.yamlfile import Mapping, Sequence, Value, locate
@@ -16,6 +17,25 @@ from auditor.yamlfile import Mapping, Sequence, Value, locate
 _PORT = re.compile(r":([0-9]{1,5})")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_JOB_KEYS = frozenset(
+    {
+        "job_name", "scrape_interval", "scrape_timeout", "scrape_protocols", "fallback_scrape_protocol",
+        "scrape_classic_histograms", "always_scrape_classic_histograms", "convert_classic_histograms_to_nhcb",
+        "metrics_path", "honor_labels", "honor_timestamps", "track_timestamps_staleness", "scheme", "params",
+        "enable_compression", "basic_auth", "authorization", "oauth2", "bearer_token", "bearer_token_file",
+        "follow_redirects", "enable_http2", "tls_config", "proxy_url", "no_proxy", "proxy_from_environment",
+        "proxy_connect_header", "http_headers", "static_configs", "relabel_configs", "metric_relabel_configs",
+        "body_size_limit", "sample_limit", "label_limit", "label_name_length_limit", "label_value_length_limit",
+        "target_limit", "keep_dropped_targets", "scrape_failure_log_file", "native_histogram_bucket_limit",
+        "native_histogram_min_bucket_factor", "metric_name_validation_scheme", "metric_name_escaping_scheme",
+        "extra_scrape_metrics", "scrape_native_histograms",
+        *(f"{name}_sd_configs" for name in (
+            "azure", "consul", "digitalocean", "docker", "dockerswarm", "dns", "ec2", "eureka", "file", "gce",
+            "hetzner", "http", "ionos", "kubernetes", "kuma", "lightsail", "linode", "marathon", "nerve", "nomad",
+            "openstack", "ovhcloud", "puppetdb", "scaleway", "serverset", "stackit", "triton", "uyuni", "vultr", "aws",
+        )),
+    }
+)  # fmt: skip
 _HIDDEN = "__"  # labels that begin so are gone after relabelling
 
 
@@ -62,6 +82,7 @@ class _Job:
     metrics_path: str
     rules: list[Rule] = field(default_factory=list)
     certain: bool = True  # every rule could be read
+    judged: bool = True  # every rule is of a kind that is known
 
 
 def jobs(reading: Reading, root: Mapping) -> Iterator[ScrapeJob]:
@@ -102,6 +123,9 @@ def _job(reading: Reading, item: Mapping, path: str) -> ScrapeJob:
         reading.text(item, "scheme", "http", path),
         reading.text(item, "metrics_path", "/metrics", path),
     )
+    for key in item.keys() - _JOB_KEYS:
+        if help := did_you_mean(key, _JOB_KEYS, cutoff=SLIP):  # else of a newer version
+            reading.fault(f"unknown key `{key}` in scrape job `{name}`: {help}", reading.at(item, key, path))
     job.rules = list(_rules(job))
     found = [*_static(job, item, path)]
     discovery = [key for key, value in item.items() if key.endswith("_sd_configs") and value]
@@ -126,7 +150,7 @@ def _job(reading: Reading, item: Mapping, path: str) -> ScrapeJob:
         tuple(dropped),
         *_metrics_dropped(job),
         tuple(dict.fromkeys("*" if rule.action == "labelmap" else rule.target for rule in job.rules if rule.target)),
-        tuple(_of_engine(job)) if discovery == ["docker_sd_configs"] and job.certain else None,
+        tuple(_of_engine(job)) if discovery == ["docker_sd_configs"] and job.certain and job.judged else None,
         tuple(_engines(job)) if discovery == ["docker_sd_configs"] else (),
         job.metrics_path,
     )
@@ -194,11 +218,16 @@ def _from_names(job: _Job) -> Iterator[Found]:
 
 def _rules(job: _Job, key: str = "relabel_configs") -> Iterator[Rule]:
     for item in job.reading.mappings(job.item, key, job.path):
+        action = item.get("action")
+        newer = isinstance(action, str) and action.lower() not in ACTIONS and not did_you_mean(action.lower(), ACTIONS)
         try:
-            yield _rule(job, item)
+            if not newer:
+                yield _rule(job, item)
         except ValueError as error:
             job.reading.fault(f"{error} (job `{job.name}`)", Location(job.path, locate(item)))
             job.certain = False
+        if newer:
+            job.judged = False
 
 
 def _rule(job: _Job, item: Mapping) -> Rule:
@@ -240,6 +269,8 @@ def _defaults(job: _Job) -> dict[str, str]:
 
 def _relabelled(job: _Job, found: list[Found]) -> tuple[list[ScrapeTarget], list[ScrapeTarget], bool]:
     """The targets that stay, those that a rule drops, and whether the address of one cannot be told."""
+    if not job.judged:
+        return [], [], True
     defaults = _defaults(job)
     targets: dict[tuple[tuple[str, str], ...], ScrapeTarget] = {}
     dropped: list[ScrapeTarget] = []
