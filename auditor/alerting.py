@@ -91,7 +91,8 @@ NOWHERE = Location("")  # of a rule that no file of the project holds
 
 
 def rules_of(environment: str, snapshot: Snapshot) -> tuple[AlertRule, ...]:
-    """The alerting rules that count: those that the running Prometheus has loaded, else those of its files.
+    """The alerting rules that count: those that the running Prometheus has loaded, else those of its files; and those
+    in the files of other servers, which were not asked.
 
     A loaded one stands where the file's rule of its name does.
     """
@@ -101,7 +102,8 @@ def rules_of(environment: str, snapshot: Snapshot) -> tuple[AlertRule, ...]:
         return in_files
     places = {rule.name: rule.location for rule in in_files}
     loaded = (rule for rule in snapshot.loaded_rules if rule.environment == environment)
-    return tuple(AlertRule(rule.name, rule.expr, places.get(rule.name, NOWHERE), rule.labels) for rule in loaded)
+    asked = (AlertRule(rule.name, rule.expr, places.get(rule.name, NOWHERE), rule.labels) for rule in loaded)
+    return (*asked, *(rule for other in snapshot.prometheus_unasked(environment) for rule in other.rules))
 
 
 def _asked(environment: str, snapshot: Snapshot) -> bool:
@@ -206,8 +208,8 @@ def _selected(selector: Selector, environment: str, snapshot: Snapshot) -> list[
 
 
 def silent(series: Series) -> bool:
-    """Whether its target is not read just now: that nothing is found of it says nothing of what it exposes."""
-    return isinstance(series.target, LiveTarget) and series.target.up is not True
+    """Whether the server that was asked does not read its target just now: that nothing is found of it says nothing."""
+    return not isinstance(series.target, LiveTarget) or series.target.up is not True
 
 
 def _agreement(found: Iterable[Mapping[str, str]]) -> Callable[[Mapping[str, str]], bool]:

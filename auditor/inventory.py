@@ -635,6 +635,20 @@ class Snapshot:
     def _together(self) -> Mapping[str, PrometheusConfig]:
         return {environment: together(configs) for environment, configs in self._prometheus.items()}
 
+    def prometheus_unasked(self, environment: str) -> tuple[PrometheusConfig, ...]:
+        """The configurations of those of several servers that are not the one whose API was read: by their jobs."""
+        return self._unasked.get(environment, ())
+
+    @cached_property
+    def _unasked(self) -> Mapping[str, tuple[PrometheusConfig, ...]]:
+        found: dict[str, tuple[PrometheusConfig, ...]] = {}
+        for environment, configs in self._prometheus.items():
+            if len(configs) > 1 and self.source("prometheus-api", environment).state == "ok":
+                jobs = {target.job for target in self.live_targets if target.environment == environment}
+                asked = max(configs, key=lambda config: len(jobs.intersection(job.name for job in config.jobs)))
+                found[environment] = tuple(config for config in configs if config is not asked)
+        return found
+
     def prometheus_server(self, config: PrometheusConfig) -> Service | None:
         """The service that runs with a configuration: the one that is told, else the only Prometheus there is."""
         definition = self.definitions(config.environment).get(config.server or "")

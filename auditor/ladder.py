@@ -23,7 +23,7 @@ from auditor.model import (
     SwarmService,
     Verdict,
 )
-from auditor.scrapes import UNREACHABLE, Scrape, hidden, live_scrapes_of, scrapes_of
+from auditor.scrapes import UNREACHABLE, Scrape, hidden, is_unasked, live_scrapes_of, scrapes_of
 
 PROVED, DISPROVED = RungState.PROVED, RungState.DISPROVED
 UNKNOWN, NOT_REQUIRED = RungState.UNKNOWN, RungState.NOT_REQUIRED
@@ -350,7 +350,9 @@ def _scraped(service: Service, snapshot: Snapshot) -> Step:
     found = scrapes_of(service, snapshot) if live else live_scrapes_of(service, snapshot)
     if not found and metrics_hosts(service, snapshot) is None:
         return Step(NOT_REQUIRED, "no metrics endpoint of it is known")
-    return _scraped_by_file(service, snapshot) if live else _scraped_now(found)
+    if live or (not found and is_unasked(service, snapshot)):
+        return _scraped_by_file(service, snapshot)
+    return _scraped_now(found)
 
 
 def _scraped_now(found: tuple[Scrape, ...]) -> Step:

@@ -80,6 +80,19 @@ def _resolved(snapshot: Snapshot, environment: str) -> tuple[Scrape, ...]:
     return tuple(_each(snapshot, environment))
 
 
+def unasked(snapshot: Snapshot, environment: str) -> tuple[Scrape, ...]:
+    """What servers scrape by their files that are not the one that was asked."""
+    others = (job for config in snapshot.prometheus_unasked(environment) for job in config.jobs)
+    own = {id(target) for job in others for target in job.targets}
+    return tuple(scrape for scrape in resolved(snapshot, environment) if id(scrape.target) in own)
+
+
+def is_unasked(service: Service, snapshot: Snapshot) -> bool:
+    """Whether a server scrapes a service, or its exporter, that is not the one that was asked."""
+    own = {id(scrape.target) for scrape in unasked(snapshot, service.environment)}
+    return bool(own) and any(id(scrape.target) in own for scrape in scrapes_of(service, snapshot))
+
+
 def _each(snapshot: Snapshot, environment: str) -> Iterator[Scrape]:
     for config in snapshot.prometheus_configs(environment):
         server = snapshot.prometheus_server(config)

@@ -17,7 +17,7 @@ from auditor.matching import holds, pattern
 from auditor.model import Address, Component, Lifecycle, LiveTarget, Matcher, ScrapeJob, ScrapeTarget
 from auditor.promql import NAME, Selector
 from auditor.reach import Answer, address_in, answer
-from auditor.scrapes import UNREACHABLE, hidden, live_resolved, resolved, spoken_for
+from auditor.scrapes import UNREACHABLE, hidden, live_resolved, resolved, spoken_for, unasked
 
 SYNTHETIC = frozenset(
     {
@@ -85,7 +85,8 @@ def _cached(snapshot: Snapshot, environment: str) -> tuple[Series, ...]:
 def _series(environment: str, snapshot: Snapshot) -> Iterator[Series]:
     alien = _prefixes(snapshot)
     live = snapshot.source("prometheus-api", environment).state == "ok"
-    known = live_resolved(snapshot, environment) if live else resolved(snapshot, environment)
+    now = (*live_resolved(snapshot, environment), *unasked(snapshot, environment)) if live else ()
+    known = now if live else resolved(snapshot, environment)
     jobs = _jobs(environment, snapshot)
     for scrape in known:
         if scrape.fault == UNREACHABLE:  # no more than that it is down

@@ -14,6 +14,7 @@ from tests.projects import report_of
 
 STACKS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((Path(__file__).parent / "stacks").iterdir())}
 CHECKS = [item.id for item in registry.checks().values() if item.theme in ("gaps", "observability")]
+CHECKS += ["invalid-yaml"]
 SIGNS = {"+": "proved", "x": "disproved", "?": "unknown", ".": "not_required"}
 
 
