@@ -20,8 +20,13 @@ _VALUE, _ITEM = (re.compile(sign + _SCALAR, re.MULTILINE) for sign in (":", "-")
 _KEY = re.compile(r"[ \t]*(?:- +)?(?P<key>[\w.-]+)")
 _BLANK = re.compile(r"[ \t]*")
 _VERSION = re.compile(r"^(?:version|\"version\"|'version')[ \t]*:", re.MULTILINE)
-_QUOTED_ITEM = re.compile(r"[ \t]*-[ \t]+[\"']")
-_UNQUOTED_ITEM = re.compile(r"[ \t]*-[ \t]+[\d$]")
+# An item of a list at the start of its line, or one within brackets after the key.
+_QUOTED_ITEM = re.compile(r"[ \t]*(?:-[ \t]+)?[\"']")
+_QUOTED_INSIDE = re.compile(r"\bvolumes[\"']?[ \t]*:[ \t]*\[[^\]#\"'{]*[\"']")
+_UNQUOTED_ITEM = re.compile(r"[ \t]*(?:-[ \t]+)?[\d$]")
+_UNQUOTED_INSIDE = re.compile(
+    r"\b(?:ports|expose)[\"']?[ \t]*:[ \t]*\[(?:[ \t]*(?:\"[^\"]*\"|'[^']*')[ \t]*,)*[ \t]*[\d$]"
+)
 _MODES = frozenset(("mode", "umask"))  # octal numbers that Compose itself writes so
 _TRUE = frozenset(("yes", "on"))
 
@@ -104,14 +109,15 @@ def _reading(match: re.Match[str], key: str) -> str | None:
 
 
 def _quotes(definition: Definition, lines: AnyMapping[str, list[str]]) -> Iterator[Fault]:
-    ports = dict.fromkeys(port.location for port in definition.ports)
+    exposed = [definition.lines.get(f"expose.{number}") for number in range(len(definition.expose))]
+    ports = dict.fromkeys([*(port.location for port in definition.ports), *exposed])
     for place, text in _texts(ports, lines):
-        if _UNQUOTED_ITEM.match(text):
+        if _UNQUOTED_ITEM.match(text) or _UNQUOTED_INSIDE.search(text):
             message = f"a port of `{definition.name}` stands without quotes"
             yield Fault("unquoted-port", message, place, None, definition.name, definition.environment)
     mounts = dict.fromkeys(mount.location for mount in definition.mounts if mount.kind in ("bind", "volume"))
     for place, text in _texts(mounts, lines):
-        if _QUOTED_ITEM.match(text):
+        if _QUOTED_ITEM.match(text) or _QUOTED_INSIDE.search(text):
             message = f"a volume of `{definition.name}` stands in quotes"
             yield Fault("quoted-volume", message, place, None, definition.name, definition.environment)
 
