@@ -27,6 +27,7 @@ _UNQUOTED_ITEM = re.compile(r"[ \t]*(?:-[ \t]+)?[\d$]")
 _UNQUOTED_INSIDE = re.compile(
     r"\b(?:ports|expose)[\"']?[ \t]*:[ \t]*\[(?:[ \t]*(?:\"[^\"]*\"|'[^']*')[ \t]*,)*[ \t]*[\d$]"
 )
+_PART_OF_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _MODES = frozenset(("mode", "umask"))  # octal numbers that Compose itself writes so
 _TRUE = frozenset(("yes", "on"))
 
@@ -47,6 +48,7 @@ def remarks(
             return tuple(found[:_MOST])
     lines = {path: text.split("\n") for path, text in files.items()}
     for definition in definitions:
+        found += _names(definition, lines)
         found += _quotes(definition, lines)
         if len(found) > _MOST:
             break
@@ -106,6 +108,18 @@ def _reading(match: re.Match[str], key: str) -> str | None:
     for part in match["sixty"][:40].split(":"):
         number = number * 60 + int(part)
     return f"`{match['sixty'][:40]}` without quotes is the number {number} in YAML 1.1"
+
+
+def _names(definition: Definition, lines: AnyMapping[str, list[str]]) -> Iterator[Fault]:
+    """A name that Compose lets pass, for it looks for a good part of it, and that the engine refuses whole."""
+    name = definition.container_name
+    if not name or not _PART_OF_NAME.search(name) or _PART_OF_NAME.fullmatch(name):
+        return
+    for place, text in _texts({definition.place("container_name"): None}, lines):
+        if "$" not in text:  # else what is missing of it may be what a variable holds
+            help = "use two or more letters, digits, `.`, `_`, `-`, and begin with a letter or digit"
+            message = "a `container_name` that Docker refuses"
+            yield Fault("invalid-compose", message, place, help, definition.name, definition.environment)
 
 
 def _quotes(definition: Definition, lines: AnyMapping[str, list[str]]) -> Iterator[Fault]:
