@@ -12,7 +12,7 @@ from enum import IntEnum
 from functools import lru_cache
 
 from auditor.frozen import dataclass
-from auditor.inventory import Service, Snapshot
+from auditor.inventory import HOST_MACHINE, LOCAL_HOSTS, Service, Snapshot
 from auditor.matching import holds, pattern
 from auditor.model import Address, Component, Lifecycle, LiveTarget, Matcher, ScrapeJob, ScrapeTarget
 from auditor.promql import NAME, Selector
@@ -100,7 +100,8 @@ def _series(environment: str, snapshot: Snapshot) -> Iterator[Series]:
                 )
     seen = {id(scrape.target) for scrape in known}
     for target in _targets(environment, snapshot, live=live):
-        if id(target) not in seen and (live or snapshot.outside(target.address.host)):
+        host = target.address.host
+        if id(target) not in seen and (live or snapshot.outside(host) or host in LOCAL_HOSTS | HOST_MACHINE):
             yield Series("", target, dict(target.labels), None)
 
 
