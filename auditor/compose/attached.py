@@ -376,7 +376,7 @@ _GRANT: Fields = {"source": text, "target": text, "uid": text, "gid": text, "mod
 
 
 def grants(value: Value, work: Work) -> Value:
-    """Secrets or configs of a service or of a build."""
+    """Configs of a service."""
     return _granted(value, work, "/")
 
 
@@ -391,6 +391,11 @@ def _granted(value: Value, work: Work, folder: str) -> Sequence:
         return str(told) if told else f"{folder}{source}"
 
     return items(_last(value, target), work, _grant)
+
+
+def grants_of_build(value: Value, work: Work) -> Value:
+    """Secrets of a build, all of them."""
+    return items(value, work, _grant)
 
 
 def secrets(value: Value, work: Work) -> Value:
@@ -545,23 +550,22 @@ def _rate(value: Value, work: Work) -> Value:
 
 _WEIGHT: Fields = {"path": text, "weight": weight}
 _RATE: Fields = {"path": text, "rate": _rate}
-_GO_NAMES = {"path": "Path", "weight": "Weight", "rate": "Rate"}
+_GO_NAMES: dict[str, tuple[str, Value]] = {"path": ("Path", ""), "weight": ("Weight", 0), "rate": ("Rate", "0")}
 
 
 def _throttles(fields: Fields) -> Convert:
     def convert(value: Value, work: Work) -> Value:
-        return items(value, work, lambda item, inner: _go_named(record(item, fields, inner), inner))
+        return items(value, work, lambda item, inner: _go_named(record(item, fields, inner), fields, inner))
 
     return convert
 
 
-def _go_named(made: Merged, work: Work) -> Value:
-    """JSON shows these under the names of Go's fields."""
-    if work.yaml:
-        return made
+def _go_named(made: Merged, fields: Fields, work: Work) -> Value:
+    """JSON shows these under the names of Go's fields; both are there, whether they are written or not."""
     result = begun(made)
-    for key in made:
-        put(result, _GO_NAMES.get(key, key), made[key], made, key)
+    for key in (*fields, *(key for key in made if key not in fields)):
+        name, default = _GO_NAMES.get(key, (key, None))
+        put(result, key if work.yaml else name, made.get(key, default), made, key)
     return result
 
 

@@ -15,6 +15,7 @@ from auditor.compose.casts import cast
 from auditor.compose.interpolate import Budget, ExpansionError, Interpolation, Scope, Text
 from auditor.compose.merge import TAGS, bare, copied, keyed, merge_model, merge_service, unwrap
 from auditor.compose.places import Faults, Places
+from auditor.compose.ports import ports
 from auditor.compose.rebase import rebase_model, rebase_service
 from auditor.compose.schema import Schema
 from auditor.compose.shape import conform
@@ -332,9 +333,21 @@ class Loader:
         merged = documents[0]
         for document in documents[1:]:
             merged = merge_model(merged, document, self.faults)
-        services = unwrap(merged.get("services"))
-        directory = posixpath.dirname(source.path)
-        return _Unit(source.path, directory, services if isinstance(services, Mapping) else Mapping())
+        found = unwrap(merged.get("services"))
+        services = found if isinstance(found, Mapping) else Mapping()
+        for name, service in services.items() if self.strict and self.interpolate else ():
+            if isinstance(service, Mapping):
+                self._say_targets(name, service)
+        return _Unit(source.path, posixpath.dirname(source.path), services)
+
+    def _say_targets(self, name: str, service: Mapping) -> None:
+        """Says what Compose refuses of each service of a file that any of them is extended from."""
+        ports(unwrap(service.get("ports")), self.faults, name)
+        for key in ("volumes", "devices"):
+            items = unwrap(service.get(key))
+            for item, position in zip(items, items.lines, strict=True) if isinstance(items, Sequence) else ():
+                if isinstance(item := unwrap(item), Mapping) and not isinstance(item.get("target"), str):
+                    self.faults.add(f"an item of `{key}` without a `target`", position, service=name)
 
     # --- include -------------------------------------------------------------------------------------------
 

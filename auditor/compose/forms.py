@@ -245,7 +245,7 @@ def memory(value: Value, work: Work) -> Value:
     if isinstance(value, float):
         return None  # Compose takes it, and reads nothing from it
     found = size(value)
-    if found is None:
+    if found is None or (found < 0 and isinstance(value, str)):
         raise FormError("is no size: write a number with `b`, `k`, `m` or `g`")
     return str(found) if found else None
 

@@ -119,7 +119,7 @@ BUILD: Fields = {
     "isolation": text,
     "network": text,
     "target": text,
-    "secrets": attached.grants,
+    "secrets": attached.grants_of_build,
     "shm_size": memory,
     "tags": distinct,
     "ulimits": attached.ulimits_of_build,
@@ -177,11 +177,19 @@ _LIMITS: Fields = {
     "devices": attached.requested_devices,
     "generic_resources": listed(_GENERIC),
 }
+
+
+def _pause(value: Value, work: Work) -> Value:
+    """A duration of which nothing is shown where it is none."""
+    made = duration(value, work)
+    return None if made == "0s" else made
+
+
 _UPDATE: Fields = {
     "parallelism": natural,
-    "delay": duration,
+    "delay": _pause,
     "failure_action": text,
-    "monitor": duration,
+    "monitor": _pause,
     "max_failure_ratio": real,
     "order": text,
 }
@@ -191,15 +199,14 @@ _PLACEMENT: Fields = {
     "preferences": listed({"spread": text}),
     "max_replicas_per_node": natural,
 }
-_DURATIONS = frozenset(("delay", "monitor", "window"))
 DEPLOY: Fields = {
     "mode": text,
     "replicas": whole,
     "labels": pairs,
-    "update_config": nested(_UPDATE, _DURATIONS | {"parallelism"}),
-    "rollback_config": nested(_UPDATE, _DURATIONS | {"parallelism"}),
+    "update_config": nested(_UPDATE, frozenset(("parallelism",))),
+    "rollback_config": nested(_UPDATE, frozenset(("parallelism",))),
     "resources": nested({"limits": nested(_LIMITS), "reservations": nested(_LIMITS)}),
-    "restart_policy": nested(_RESTART, _DURATIONS | {"max_attempts"}),
+    "restart_policy": nested(_RESTART, frozenset(("delay", "window", "max_attempts"))),
     "placement": nested(_PLACEMENT),
     "endpoint_mode": text,
 }
