@@ -349,7 +349,9 @@ def _project_name(loader: Loader, spec: EnvironmentSpec, paths: tuple[str, ...],
     told = scope.values.get("COMPOSE_PROJECT_NAME")
     written = None if told else _name_in_files(loader, paths, scope)
     if written is not None and loader.strict and not normal_name(written[0]):
+        said = len(loader.faults)
         loader.faults.add("the `name` of the project is empty", Location(*written[1:]), help="write one that is not")
+        loader.misshapen.update(loader.faults.since(said))
     named = told or (written and written[0]) or posixpath.basename(home)
     return normal_name(named) or None
 

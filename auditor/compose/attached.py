@@ -44,7 +44,8 @@ _HIGHEST = 65_535
 _MOST_PORTS = 10_000
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether a text is an address of either version, without a zone."""
     try:
         IPv6Address(text) if ":" in text else IPv4Address(text)
     except AddressValueError:
@@ -82,13 +83,13 @@ def ports(value: Value, work: Work) -> Value:
             work.refuse(str(error), position)
             continue
         for port in made:
-            found[_binding(port, unwrap(item))] = (port, position)
+            found[binding(port, unwrap(item))] = (port, position)
         if len(found) > _MOST_PORTS:
             raise FormError(f"more than {_MOST_PORTS} ports")
     return Sequence([port for port, _ in found.values()], line=value.line, lines=[line for _, line in found.values()])
 
 
-def _binding(port: Value, item: Value) -> object:
+def binding(port: Value, item: Value) -> object:
     """By what Compose tells two ports apart: long forms as they are written, so that `8080` is not `"8080"`."""
     if not isinstance(port, Mapping):
         return port
@@ -103,18 +104,28 @@ def _port(item: Value, work: Work) -> list[Value]:
         return [_long_port(item, work)]
     if isinstance(item, bool) or not isinstance(item, str | int):
         raise FormError("a port is a number, a text or a mapping with `target`")
+    if work.lenient and "$" in str(item):
+        return [item]
+    return short_port(item, work)
+
+
+class UnreadableError(FormError):
+    """A short port that has no meaning, or none before its variables are known."""
+
+
+def short_port(item: str | int, work: Work) -> list[Value]:
+    """The ports that a short form means. Raises UnreadableError."""
     source = str(item)
     match = _SHORT.fullmatch(source)
     if match is None:
-        if work.lenient and "$" in source:
-            return [source]
-        raise FormError(f"`{source[:60]}` is no port: write `published:target` or `address:published:target/protocol`")
+        forms = "`published:target` or `address:published:target/protocol`"
+        raise UnreadableError(f"`{source[:60]}` is no port: write {forms}")
     protocol = (match["protocol"] or "tcp").lower()
     if protocol not in ("tcp", "udp", "sctp"):
-        raise FormError(f"`{source[:60]}` has no protocol that Compose knows")
+        raise UnreadableError(f"`{source[:60]}` has no protocol that Compose knows")
     host = (match["host"] or "").strip("[]")
-    if host and not _is_address(host):
-        raise FormError(f"`{host[:60]}` is no address")
+    if host and not is_address(host):
+        raise UnreadableError(f"`{host[:60]}` is no address")
     targets, given = _span(match["target"]), match["published"] or ""
     if targets[0] == 0:
         raise FormError(f"`{source[:60]}` has no target port")
@@ -122,7 +133,7 @@ def _port(item: Value, work: Work) -> list[Value]:
         given = "-".join(str(int(number)) for number in given.split("-"))
     sources = _span(given) if given else range(0)
     if given and len(targets) > 1 and len(sources) != len(targets):
-        raise FormError(f"the ranges of `{source[:60]}` differ in length")
+        raise UnreadableError(f"the ranges of `{source[:60]}` differ in length")
     shown = [given] * len(targets) if len(targets) == 1 or not given else [str(number) for number in sources]
     made = zip(targets, shown, strict=True)
     return [_record_of_port(work, target, published, host, protocol) for target, published in made]
@@ -144,10 +155,10 @@ def _at(work: Work, values: dict[str, Value]) -> Merged:
 def _span(source: str) -> range:
     first, _, last = source.partition("-")
     if not first.isdecimal() or (last and not last.isdecimal()) or len(source) > 11:
-        raise FormError(f"`{source[:60]}` is no port")
+        raise UnreadableError(f"`{source[:60]}` is no port")
     low, high = int(first), int(last or first)
     if not low <= high <= _HIGHEST:
-        raise FormError(f"`{source[:60]}` is no port: the highest is {_HIGHEST}, ranges go upwards")
+        raise UnreadableError(f"`{source[:60]}` is no port: the highest is {_HIGHEST}, ranges go upwards")
     return range(low, high + 1)
 
 
@@ -156,7 +167,7 @@ def _long_port(item: Mapping, work: Work) -> Value:
     if "target" not in made:
         raise FormError("a port without a `target`")
     host = item.get("host_ip")
-    if isinstance(host, str) and not _is_address(host) and not (work.lenient and "$" in host):
+    if isinstance(host, str) and not is_address(host) and not (work.lenient and "$" in host):
         raise FormError(f"`{host[:60]}` is no address")
     result = begun(item)
     for key in _PORT:
@@ -228,13 +239,14 @@ def volumes(value: Value, work: Work) -> Value:
         key = mount.get("target") if isinstance(mount, Mapping) else mount
         found[key] = (mount, position)
     # Compose tells targets apart as written first, and once more when they are clean.
-    clean: dict[object, tuple[Value, int]] = {}
+    cleaned: dict[object, tuple[Value, int]] = {}
     for written_key, (mount, position) in found.items():
-        target = _clean(written_key) if isinstance(written_key, str) else None
+        target = clean(written_key) if isinstance(written_key, str) else None
         if isinstance(mount, Mapping) and target:
             mount["target"] = target
-        clean[target or written_key] = (mount, position)
-    return Sequence([mount for mount, _ in clean.values()], line=value.line, lines=[line for _, line in clean.values()])
+        cleaned[target or written_key] = (mount, position)
+    lines = [line for _, line in cleaned.values()]
+    return Sequence([mount for mount, _ in cleaned.values()], line=value.line, lines=lines)
 
 
 def _mount(item: Value, work: Work) -> Value:
@@ -244,10 +256,12 @@ def _mount(item: Value, work: Work) -> Value:
         raise FormError("a volume is a text or a mapping with `type` and `target`")
     if work.lenient and "${" in item and ":-" in item:
         return item
-    return _short_mount(str(item), item, work)
+    return short_mount(str(item), work, item)
 
 
-def _short_mount(source: str, item: str, work: Work) -> Value:
+def short_mount(source: str, work: Work, item: str = "") -> Value:
+    """A mount of its short form; `item`: the text as it is written. Raises FormError."""
+    item = item or source
     parts = sections(source)
     if any(part == "" for part in parts):
         raise FormError(f"`{written(item)[:60]}` has an empty section between colons")
@@ -283,7 +297,8 @@ def mounted(path: str, work: Work) -> str:
     return path if _OF_WINDOWS.match(path) else work.absolute(path)
 
 
-def _clean(path: str) -> str:
+def clean(path: str) -> str:
+    """A path in a container as Compose prints it."""
     return posixpath.normpath(path).replace("//", "/") if path else path
 
 
@@ -308,11 +323,12 @@ def devices(value: Value, work: Work) -> Value:
     if not isinstance(value, Sequence):
         raise FormError("wants a list")
     # Compose tells targets apart as written first, and once more when each is known.
-    made = items(_last(value, _written_target), work, _device)
+    made = items(_last(value, written_target), work, _device)
     return _last(made, lambda device: device.get("target") if isinstance(device, Mapping) else device)
 
 
-def _written_target(item: Value) -> object:
+def written_target(item: Value) -> object:
+    """The target of a device as it is written."""
     item = unwrap(item)
     if isinstance(item, Mapping):
         return item.get("target")

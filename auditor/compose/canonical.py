@@ -22,7 +22,6 @@ from auditor.compose.forms import (
     flag,
     listed,
     nested,
-    nulled,
     pairs,
     put,
     record,
@@ -34,7 +33,7 @@ from auditor.compose.merge import Merged, keyed, unwrap
 from auditor.compose.places import Places
 from auditor.compose.schema import Schema
 from auditor.compose.service import SERVICE, canonical_service
-from auditor.compose.uninterpreted import uninterpreted
+from auditor.compose.uninterpreted import nulled_model, uninterpreted
 from auditor.compose.values import boolean, scalar_text
 from auditor.errors import TextError
 from auditor.frozen import dataclass
@@ -101,9 +100,11 @@ def canonical(
     if interpolate:
         config = Writing(project, composition, work).run()
     else:
+        said = len(work.faults)
         config = uninterpreted(composition.model, composition.name or "", work)
+        composition.loader.misshapen.update(work.faults.since(said))
         if form == "json":
-            nulled(config)
+            nulled_model(config)
     inactive = frozenset(definition.name for definition in project.definitions if not definition.active)
     if (named := composition.told) and normal_name(named) != named:
         help = "use lower-case letters, digits, `_` and `-`, and begin with a letter or digit"
@@ -117,8 +118,9 @@ def canonical(
 
 
 def _say_unprintable(config: Mapping, work: Work) -> None:
-    """Says which numbers JSON has no form for; only `x-` keys hold values that are not converted."""
-    todo: list[tuple[Value, int]] = [(config[key], config.lines[key]) for key in config if key.startswith("x-")]
+    """Says which numbers JSON has no form for; of values that are converted only `x-` keys hold such."""
+    asked = [key for key in config if key.startswith("x-") or work.lenient]
+    todo: list[tuple[Value, int]] = [(config[key], config.lines.get(key, config.line)) for key in asked]
     while todo:
         value, position = todo.pop()
         if isinstance(value, Mapping):
@@ -145,7 +147,8 @@ def _judged(
 ) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
     """What Compose refuses, and what it only warns of. It drops inactive services before it looks at the whole.
 
-    `misshapen`: what the schema refuses, where variables are not resolved; only that is sure then, and what is fatal.
+    `misshapen`: what is wrong whatever variables hold, where they are not resolved; only that is sure then, and what is
+    fatal.
     """
     refused: list[Fault] = []
     spoken: list[Fault] = []
@@ -162,10 +165,10 @@ def _judged(
 
 
 def _sure(fault: Fault, misshapen: frozenset[Fault]) -> bool:
-    """Whether something is wrong whatever variables hold; texts become booleans only with them."""
-    if fault in misshapen:
-        return not fault.message.endswith("wants true or false")
-    return fault.message.startswith("unknown key") or fault.message.endswith("no name of a project")
+    """Whether something is wrong whatever variables hold."""
+    return (
+        fault in misshapen or fault.message.startswith("unknown key") or fault.message.endswith("no name of a project")
+    )
 
 
 def _optional(fault: Fault) -> bool:

@@ -115,7 +115,7 @@ class Loader:
         digest: Digester | None = None,
     ) -> None:
         self.tree = tree
-        self.schema = schema
+        self.schema = schema if interpolate else schema.as_written()
         self.interpolate = interpolate
         self.strict = strict
         self.digest = digest
@@ -125,7 +125,7 @@ class Loader:
         self.read_files = 0
         self.read_bytes = 0
         self.tagged = False
-        self.misshapen: set[Fault] = set()  # what the schema refuses
+        self.misshapen: set[Fault] = set()  # what is wrong whatever variables hold
         self.half: set[str] = set()  # services that lack what they extend
         self.texts: dict[str, bytes] = {}  # of the Compose files, by path
         self.secrets: dict[str, dict[str, int]] = {}  # env file -> names of the secrets in it, and their lines
@@ -198,9 +198,7 @@ class Loader:
 
     def unknown(self, value: Value) -> bool:
         """Whether nothing can be said of a value, for a variable in it is not resolved, or not set here."""
-        if not self.interpolate:
-            return isinstance(value, str) and "$" in value
-        return not self.strict and isinstance(value, Text) and value == ""
+        return self.interpolate and not self.strict and isinstance(value, Text) and value == ""
 
     # --- merging -------------------------------------------------------------------------------------------
 
@@ -217,8 +215,10 @@ class Loader:
         sources = tuple(sources)
         for source in sources:
             for document in self.documents(source, scope):
+                before = len(self.faults)
                 document = self._extend(document, source.path, directory, scope)
                 document = self._include(document, directory, scope, (*ancestors, source.path))
+                self.misshapen.update(self.faults.since(before))
                 merged = document if merged is None else merge_model(self.held(merged), document, self.faults)
         if merged is None and len(self.faults) == said:
             first = self.places.at(self.places.offset(sources[0].path) + 1)
@@ -335,18 +335,19 @@ class Loader:
             merged = merge_model(merged, document, self.faults)
         found = unwrap(merged.get("services"))
         services = found if isinstance(found, Mapping) else Mapping()
-        for name, service in services.items() if self.strict and self.interpolate else ():
+        for name, service in services.items() if self.strict else ():
             if isinstance(service, Mapping):
                 self._say_targets(name, service)
         return _Unit(source.path, posixpath.dirname(source.path), services)
 
     def _say_targets(self, name: str, service: Mapping) -> None:
         """Says what Compose refuses of each service of a file that any of them is extended from."""
-        ports(unwrap(service.get("ports")), self.faults, name)
-        for key in ("volumes", "devices"):
+        if self.interpolate:
+            ports(unwrap(service.get("ports")), self.faults, name)
+        for key in ("ports", "volumes", "devices"):
             items = unwrap(service.get(key))
             for item, position in zip(items, items.lines, strict=True) if isinstance(items, Sequence) else ():
-                if isinstance(item := unwrap(item), Mapping) and not isinstance(item.get("target"), str):
+                if isinstance(item := unwrap(item), Mapping) and item.get("target") is None:
                     self.faults.add(f"an item of `{key}` without a `target`", position, service=name)
 
     # --- include -------------------------------------------------------------------------------------------
@@ -407,7 +408,7 @@ class Loader:
         for key in [key for key in model if key == "name" or str(key).startswith("x-")]:
             model = _without(model, key)
         if inner is not scope:
-            model = _settled(model, inner)
+            model = (_settled if self.interpolate else _settled_lists)(model, inner)
         return rebase_model(model, home, directory)
 
     def _inner_scope(self, home: str, env_files: list[str], asked: Location, scope: Scope) -> Scope:
@@ -417,7 +418,7 @@ class Loader:
         found = self.env_files(wanted, asked, scope.values)
         if not found:
             return scope
-        inner = Scope({**found, **scope.values}, self.budget)
+        inner = Scope({**found, **scope.values} if self.interpolate else found, self.budget)
         inner.missing, inner.required = scope.missing, scope.required
         return inner
 
@@ -426,11 +427,13 @@ class Loader:
     def env_files(self, paths: Iterable[str], asked: Location, inherited: AnyMapping[str, str]) -> dict[str, str]:
         """The variables of several env files that must exist, the later one wins."""
         values: dict[str, str] = {}
+        said = len(self.faults)
         for path in paths:
             data = self.read(Source(path, asked))
             if data is not None:
                 entries = self.parse_env(data, path, inherited, values)
                 values.update({name: entry.value for name, entry in entries.items()})
+        self.misshapen.update(self.faults.since(said))
         return values
 
     def parse_env(
@@ -495,6 +498,26 @@ def _settled(model: Mapping, scope: Scope) -> Mapping:
         found[name] = settled
     result["services"] = found
     return result
+
+
+def _settled_lists(model: Mapping, scope: Scope) -> Mapping:
+    """The same as far as Compose does it where it resolves nothing: in lists, and by nothing but that `.env`."""
+    services = model.get("services")
+    if not isinstance(services, Mapping):
+        return model
+    result, found = copied(model), copied(services)
+    for name, service in services.items():
+        written = service.get("environment") if isinstance(service, Mapping) else None
+        if isinstance(service, Mapping) and isinstance(written, Sequence):
+            shown: list[Value] = [_set(item, scope) for item in map(unwrap, written)]
+            found[name] = settled = copied(service)
+            settled["environment"] = Sequence(shown, line=written.line, lines=written.lines)
+    result["services"] = found
+    return result
+
+
+def _set(item: Value, scope: Scope) -> Value:
+    return f"{item}={scope.values[item]}" if isinstance(item, str) and item in scope.values else item
 
 
 def _besides(model: Mapping, known: Mapping) -> Mapping:

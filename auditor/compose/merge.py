@@ -95,6 +95,8 @@ def merge_mapping(base: Mapping, over: Mapping, rules: dict[str, Rule], where: W
         elif before is None:
             result = value
         elif value is None and rules.get(key) is not replace:
+            if rules.get(key) is by_key and isinstance(before, Mapping):
+                merged[key] = Merged.of(before)  # what nothing comes over came of two places all the same
             continue
         else:
             rule = rules.get(key, generic)

@@ -126,12 +126,13 @@ def _unset(value: str) -> bool:
 
 
 def sections(item: str) -> list[str]:
-    """A short volume by its colons, but for that of a Windows drive."""
-    if not _LETTER.search(item):
+    """A short volume by its colons, but for that of a Windows drive, and for those in variables."""
+    if not _LETTER.search(item) and "${" not in item:
         return item.split(":")
-    parts = [""]
-    for character in item:
-        if character != ":" or (len(parts[-1]) == 1 and parts[-1].isalpha()):
+    parts, depth = [""], 0
+    for character, following in zip(item, [*item[1:], ""], strict=True):
+        depth += (character == "$" and following == "{") - (character == "}" and depth > 0)
+        if character != ":" or depth or (len(parts[-1]) == 1 and parts[-1].isalpha()):
             parts[-1] += character
         else:
             parts.append("")

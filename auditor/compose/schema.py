@@ -110,6 +110,10 @@ class Schema:
             return tuple(error.instance_path)
         return ()
 
+    def as_written(self) -> Schema:
+        """The schema of a model whose variables are not resolved: any text may be to become a boolean."""
+        return Schema(_without_booleans(self.document))
+
     @property
     def root(self) -> Node:
         return self.node(self.document)
@@ -205,6 +209,14 @@ def _settled(part: Any, name: str = "") -> Any:
     if isinstance(kinds, list) and {"boolean", "string"} <= {*kinds} and "number" not in kinds:
         return result if name in _OWN_WORDS else result | {"pattern": f"^({_BOOLEAN})$"}
     return result
+
+
+def _without_booleans(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_without_booleans(inner) for inner in part]
+    if not isinstance(part, dict):
+        return part
+    return {key: _without_booleans(inner) for key, inner in part.items() if inner != f"^({_BOOLEAN})$"}
 
 
 def patched(document: Any, patch: Any) -> Any:

@@ -42,13 +42,14 @@ from auditor.yamlfile import Mapping, Sequence, Value
 # --- build ---------------------------------------------------------------------------------------------------------
 
 
-def _remote(path: str) -> bool:
+def is_remote_context(path: str) -> bool:
+    """Whether a context of a build is fetched from elsewhere."""
     return "://" in path or path.startswith(("git@", "github.com/"))
 
 
 def _context(value: Value, work: Work) -> Value:
     path = str(text(value, work) or ".")
-    if _remote(path) or path.startswith("service:") or (work.lenient and path.startswith("$")):
+    if is_remote_context(path) or path.startswith("service:") or (work.lenient and path.startswith("$")):
         return path
     return work.absolute(path)
 
@@ -77,7 +78,7 @@ def _contexts(value: Value, work: Work) -> Value:
     if not isinstance(source, Mapping):
         return None
     for key, path in source.items():
-        if isinstance(path, str) and not _remote(path) and not path.startswith(_KEPT_CONTEXTS):
+        if isinstance(path, str) and not is_remote_context(path) and not path.startswith(_KEPT_CONTEXTS):
             source[key] = work.absolute(path)
     return source
 

@@ -2,8 +2,9 @@
 
 A case in `corpus/*.yaml`: `files` (path -> text), or `compose` (the text of compose.yaml), or `web` (the body of
 its one service, image given) with `top` (what follows at the top level), or `a` and `b` (bodies of the one service in
-two files). `options`, `env` and `stdin` go to both programs, `cwd` is where they start. `refused`: Compose does not load it.
-`trap`: which known trap of Compose parsers it covers. `differs`: the entry of differences.yaml that excuses us.
+two files). `options`, `env` and `stdin` go to both programs, `cwd` is where they start. `refused`: Compose does not
+load it. `trap`: which known trap of Compose parsers it covers. `differs`: the entry of differences.yaml that
+excuses us.
 """
 
 from __future__ import annotations
