@@ -100,12 +100,15 @@ def compute(asked: Mapping[str, Any], environ: Mapping[str, str]) -> Canonical:
     """The canonical model of what a command line asks for. Raises UsageError where a named place is not there."""
     from auditor.compose import Standing
     from auditor.compose.canonical import canonical
+    from auditor.errors import UsageError
     from auditor.model import EnvironmentSpec, Location
     from auditor.sources import compose_schema
 
     here = Path.cwd()
     home = Path(given).resolve() if (given := asked.get("project_directory")) else None
     named = asked.get("files") or _named(environ)
+    if "" in named:
+        raise UsageError("the name of a Compose file is empty", help="look at `-f` and `COMPOSE_FILE`")
     files = _files(named, home or here)
     env_files = [_from_home(file).absolute() for file in asked.get("env_files") or _named_env_files(environ)]
     start = home or (files[0].parent.resolve() if files else here)

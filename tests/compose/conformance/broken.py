@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from auditor.compose.files import DEFAULT_FILES
 from auditor.sources import compose_schema
 from tests.compose.conformance.corpus import Case, corpus
 from tests.compose.conformance.projects import projects
@@ -45,8 +46,9 @@ _SWAPS: tuple[Any, ...] = ([], {}, None, "text", 0, True, -1.5, ["a"], {"a": "b"
 
 def broken(count: int) -> Iterator[tuple[int, Case]]:
     """`count` projects, the same ones in every run, with the number that makes each of them."""
-    told = [case for case in (*corpus(), *projects()) if case.files and not case.cwd]
-    whole = [case for case in told if not (case.refused and case.options)]  # where the option is what is wrong
+    told = [case for case in (*corpus(), *projects()) if case.files and not case.cwd and not case.stdin]
+    found = [case for case in told if case.options or case.env or not case.files.keys().isdisjoint(DEFAULT_FILES)]
+    whole = [case for case in found if not (case.refused and (case.options or case.env))]  # which are what is wrong
     for number in range(count):
         dice = random.Random(number)  # noqa: S311 - no secret depends on it
         yield number, _broken(dice.choice(whole), dice)
