@@ -567,10 +567,10 @@ def _lines(service: Mapping, environment: Mapping, faults: Faults) -> Lines:
         if depth >= _DEEPEST_LINE:
             continue
         if isinstance(value, Mapping):
-            positions = value.lines
+            positions, above = value.lines, lines[path]
             for key, item in value.items():
                 inner = f"{path}.{key}"
-                lines[inner] = positions[key]
+                lines[inner] = positions.get(key, above)  # what nobody wrote stands with what holds it
                 if isinstance(item, _CONTAINERS):
                     todo.append((inner, item, depth + 1))
         elif isinstance(value, Sequence) and path not in _WHOLE:
