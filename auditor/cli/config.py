@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -272,11 +272,26 @@ def chain(path: str, asked: Mapping[str, Any]) -> str:
             line=place.line if place else None,
             help=fault.help if fault else None,
         )
-    chains = emit.lines(found.config, found.places)
-    if path not in chains:
-        near = did_you_mean(path, chains) if len(chains) <= _MOST_COMPARED else None
+    at, known = emit.find(found.config, path), found.config
+    if at is None:  # JSON prints what is empty, too
+        found = compute({**asked, "form": "json"}, os.environ)
+        at = emit.find(found.config, path) if found.config is not None else None
+    if at is None or found.config is None or found.places is None:
+        paths = emit.values(known)
+        near = did_you_mean(path, paths) if len(paths) <= _MOST_COMPARED else None
         raise UsageError(f"the model has no value `{path}`", help=near or "`auditor config` prints the model")
-    values = emit.values(found.config)
-    first, *older = [f"{place.path}:{place.line}" for place in chains[path]] or ["nobody wrote it"]
-    shown = emit.shown(values[path])
-    return "\n".join([f"{path}: {shown}", f"  decided by {first}", *(f"  overrode {at}" for at in older)]) + "\n"
+    chains = emit.lines(found.config, found.places)
+    places = [f"{place.path}:{place.line}" for place in chains[at]]
+    lines = [f"{at}: {emit.shown(emit.values(found.config)[at])}", *_told(places, emit.added(found.config).get(at))]
+    return "\n  ".join(lines) + "\n"
+
+
+def _told(places: list[str], added: str | None) -> Iterator[str]:
+    """What decided a value and what it won against; where nobody wrote it, what Compose added it to."""
+    if added is None:
+        yield f"decided by {places[0]}"
+        yield from (f"overrode {place}" for place in places[1:])
+    elif added:
+        yield f"written nowhere: Compose adds it to `{added}`, which stands at {places[0]}"
+    else:
+        yield f"written nowhere: Compose adds it to the project, which begins at {places[0]}"

@@ -249,7 +249,7 @@ class Writing:
         declared = unwrap(self.model.get(section))
         return isinstance(declared, Mapping) and name in declared
 
-    def _environment(self, name: str, service: Mapping) -> dict[str, tuple[str | None, int]]:
+    def _environment(self, name: str, service: Mapping) -> dict[str, tuple[str | None, tuple[int, ...]]]:
         """The service's own variables over those of its env files; null where nothing gives a value."""
         stated: dict[str, tuple[str | None, int]] = {}
         own = keyed(unwrap(service.get("environment"))) or Mapping()
@@ -260,8 +260,11 @@ class Writing:
             given = self.work.values.get(key) if item is None else scalar_text(item)
             stated[key] = (given, own.lines[key])
         known = {key: value for key, (value, _) in stated.items() if value is not None}
-        from_files = {key: (value, at) for key, value, at in self._env_files(service, {**known, **self.work.values})}
-        return {**from_files, **stated}
+        found: dict[str, tuple[str | None, tuple[int, ...]]] = {}
+        from_files = ((key, (value, at)) for key, value, at in self._env_files(service, {**known, **self.work.values}))
+        for key, (value, at) in (*from_files, *stated.items()):
+            found[key] = (value, (at, *(found[key][1] if key in found else ())))
+        return found
 
     def _label_files(self, name: str, written: Mapping, made: Mapping) -> None:
         """Labels of `label_file`s beneath those of the service itself."""

@@ -24,6 +24,59 @@ def values(config: Mapping) -> dict[str, Value]:
     return {path: value for path, value, _ in _walk(config, "", ())}
 
 
+def added(config: Mapping) -> dict[str, str]:
+    """Dotted path of each value that nobody wrote -> that of the nearest one above that somebody did."""
+    found: dict[str, str] = {}
+    todo: list[tuple[str, Value]] = [("", config)]
+    while todo:
+        at, item = todo.pop()
+        nearest, prefix = found.get(at, at), f"{at}." if at else ""
+        if isinstance(item, Mapping):
+            found |= {f"{prefix}{key}": nearest for key in item if key not in item.lines}
+            todo += [(f"{prefix}{key}", inner) for key, inner in item.items()]
+        elif isinstance(item, Sequence):
+            if len(item.lines) != len(item):
+                found |= {f"{prefix}{number}": nearest for number in range(len(item))}
+            todo += [(f"{prefix}{number}", inner) for number, inner in enumerate(item)]
+    return found
+
+
+def find(config: Mapping, path: str) -> str | None:
+    """The dotted path of what a reader calls `path`; an item of a list also by its target, port, source or name.
+
+    Keys may hold dots themselves, as those of labels do. None where there is no such value.
+    """
+    todo: list[tuple[str, Value, str]] = [("", config, path)]
+    while todo:
+        at, item, rest = todo.pop()
+        if not rest:
+            return at.rstrip(".")
+        if isinstance(item, Mapping):
+            todo += [(f"{at}{key}.", item[key], left) for key in item if (left := _after(key, rest)) is not None]
+        elif isinstance(item, Sequence):
+            for number, inner in reversed(list(enumerate(item))):
+                names = (str(number), *_called(inner))
+                left = next((left for name in names if (left := _after(name, rest)) is not None), None)
+                if left is not None:
+                    todo.append((f"{at}{number}.", inner, left))
+    return None
+
+
+def _after(key: str, path: str) -> str | None:
+    """What follows a key in a path; None where the path does not begin with it."""
+    return path[len(key) + 1 :] if path == key or path.startswith(f"{key}.") else None
+
+
+def _called(item: Value) -> Iterator[str]:
+    """What else an item of a list may be called."""
+    if isinstance(item, Mapping):
+        yield from (
+            str(item[key]) for key in ("target", "published", "source", "name", "path", "subnet") if key in item
+        )
+    elif isinstance(item, str):
+        yield from (item, item.partition("=")[0])
+
+
 def shown(value: Value) -> str:
     """A value in one line."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping | Sequence) else scalar(value)

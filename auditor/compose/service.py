@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
+from typing import TypeAlias
 
 from auditor.compose import attached
 from auditor.compose.forms import (
@@ -501,9 +502,10 @@ SERVICE: Fields = {
 _KEEP = frozenset(("attach", "init", "command", "entrypoint", "scale", "stop_grace_period"))
 
 
-def canonical_service(
-    name: str, value: Mapping, environment: AnyMapping[str, tuple[str | None, int]], work: Work
-) -> Mapping:
+Given: TypeAlias = "AnyMapping[str, tuple[str | None, tuple[int, ...]]]"  # value, and positions, the deciding one first
+
+
+def canonical_service(name: str, value: Mapping, environment: Given, work: Work) -> Mapping:
     """The printed form. `environment`: what env files and the service itself set, with positions."""
     work.service = name
     made = record(value, SERVICE, work, _KEEP)
@@ -542,14 +544,15 @@ def _scaled(service: Mapping) -> None:
                 deploy[key] = old[key]
 
 
-def _folded(value: Mapping, environment: AnyMapping[str, tuple[str | None, int]], work: Work) -> Mapping:
+def _folded(value: Mapping, environment: Given, work: Work) -> Mapping:
     own = keyed(unwrap(value.get("environment"))) or Mapping()
     result = begun(own)
     for key in work.ordered(environment):
-        result[key], position = environment[key]
-        result.lines[key] = position
+        result[key], (result.lines[key], *older) = environment[key]
         if isinstance(own, Merged) and key in own.overrode:
-            result.overrode[key] = own.overrode[key]
+            older = [*own.overrode[key], *older]
+        if older:
+            result.overrode[key] = tuple(older)
     return result
 
 
