@@ -17,9 +17,12 @@ def rebase_model(model: Mapping, source: str, target: str) -> Mapping:
         return model
     result = copied(model)
     services = model.get("services")
-    if isinstance(services, Mapping):
-        result["services"] = _each(services, lambda service: _rebased(service, source, target))
     change = _prefixing(source, target)
+    if isinstance(services, Mapping):
+        rebased = _each(services, lambda service: _rebased(service, source, target))
+        result["services"] = _each(
+            rebased, lambda service: _at_key(service, "build", lambda b: _with_context(b, change))
+        )
     for section in ("configs", "secrets"):
         items = model.get(section)
         if isinstance(items, Mapping):
@@ -79,10 +82,15 @@ def _build(value: Value, change: _Change) -> Value:
     if not isinstance(value, Mapping):
         return value
     result = _at_key(value, "context", change)
-    result = _at_key(result, "additional_contexts", lambda contexts: _contexts(contexts, change))
-    if isinstance(result, Mapping) and "context" not in result:
-        result = copied(result)
-        result["context"] = change(".")
+    return _at_key(result, "additional_contexts", lambda contexts: _contexts(contexts, change))
+
+
+def _with_context(build: Value, change: _Change) -> Value:
+    """A build whose directory is said, for it is that of its own project."""
+    if not isinstance(build, Mapping) or "context" in build:
+        return build
+    result = copied(build)
+    result["context"] = change(".")
     return result
 
 
