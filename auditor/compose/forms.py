@@ -195,7 +195,8 @@ def whole(value: Value, work: Work) -> Value:
     if isinstance(value, int):
         return value
     if isinstance(value, float):
-        return int(value)  # where a fraction may be written at all, Compose drops it
+        # Where a fraction may be written at all, Compose drops it; what no 64 bits hold becomes the lowest number.
+        return int(value) if abs(value) < 2**63 else -(2**63)
     found = _INTEGER.fullmatch(str(value))
     if found is None:
         if work.lenient:

@@ -170,8 +170,20 @@ def by_key(base: Value, over: Value, where: Where) -> Value:
     left, right = _in_order(base), _in_order(over)
     if left is None or right is None:
         return where.conflict(base, over)
+    if isinstance(base, Sequence | Merged):  # a list for Compose, from which it takes nothing away
+        right = right if where.keep else _without_resets(right)
     # A name without a value is one: it takes the environment's, and hides what stood here.
     return merge_mapping(left, right, dict.fromkeys((key for key in right if right[key] is None), replace), where)
+
+
+def _without_resets(pairs: Mapping) -> Mapping:
+    reset = [key for key, item in pairs.items() if isinstance(item, Tagged) and item.tag == "!reset"]
+    if not reset:
+        return pairs
+    result = copied(pairs)
+    for key in reset:
+        del result[key]
+    return result
 
 
 def _in_order(value: Value) -> Mapping | None:
