@@ -91,6 +91,7 @@ def _with_context(build: Value, change: _Change) -> Value:
         return build
     result = copied(build)
     result["context"] = change(".")
+    result.lines["context"] = build.line
     return result
 
 

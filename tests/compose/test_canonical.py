@@ -90,6 +90,12 @@ def test_what_an_extended_service_was_overridden_by_is_known(base: str) -> None:
     assert chain == (Location("b.yaml", 1), Location("a.yaml", 5), Location(base, 3))
 
 
+def test_a_build_of_an_included_project_is_held_to_the_schema_without_a_context() -> None:
+    service = "services: {w: {image: x, build: {dockerfile: D, odd: 1}}}\n"
+    found = printed({"compose.yaml": "include: [sub/a.yaml]\nservices: {v: {odd: 1}}\n", "sub/a.yaml": service})
+    assert {fault.location.path for fault in found.faults} == {"compose.yaml", "sub/a.yaml"}
+
+
 def test_what_an_included_project_overrode_is_known() -> None:
     files = {
         "compose.yaml": "include: [{path: [sub/a.yaml, sub/b.yaml]}]\nservices: {}\n",
