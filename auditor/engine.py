@@ -142,7 +142,17 @@ def _subjects(check: Check, snapshot: Snapshot) -> Sequence[object]:
     subjects = snapshot.subjects(check.subject)
     if check.subject is Fault:
         return [fault for fault in subjects if isinstance(fault, Fault) and fault.check == check.id]
+    if check.subject is Definition and check.theme in _WHATEVER_RUNS:
+        return (*subjects, *_inactive(snapshot))
     return subjects
+
+
+_WHATEVER_RUNS = frozenset({"security"})  # themes for which a service counts that only a profile would start
+
+
+def _inactive(snapshot: Snapshot) -> list[Definition]:
+    composed = (definition for name in snapshot.environments for definition in snapshot.definitions(name).values())
+    return [definition for definition in composed if not definition.active and not definition.provider]
 
 
 def _run(
@@ -176,7 +186,7 @@ def _run(
 
 def _environments(check: Check, subjects: Sequence[object], snapshot: Snapshot) -> Iterable[str | None]:
     """Those of the subjects, each once. Most checks share their subjects with many others."""
-    if check.subject in (Fault, WaiverUse):
+    if check.subject in (Fault, WaiverUse) or check.theme in _WHATEVER_RUNS:
         return dict.fromkeys(map(_environment_of, subjects))
     known: dict[type, dict[str | None, None]] = snapshot.memo.setdefault("environments", {})
     if check.subject not in known:
@@ -224,6 +234,11 @@ def _stamp(check: Check, problem: Problem, subject: object, snapshot: Snapshot, 
     if expected and severity is not Severity.INFO:
         severity = Severity.INFO
         evidence = (*evidence, Evidence("knowledge", expected))
+    if isinstance(subject, Definition) and not subject.active and check.id not in policy.severities:
+        severity = severity if check.id == "secret-in-environment" else Severity.INFO  # a secret is told by the file
+        place = subject.place("profiles")
+        said = f"no profile of `{subject.name}` is active ({', '.join(subject.profiles)})"
+        evidence = (*evidence, Evidence("compose", said, place.path, place.line))
     finding = Finding(
         check=check.id,
         severity=severity,
