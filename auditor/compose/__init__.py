@@ -47,6 +47,7 @@ class Composition:
     scope: Scope
     profiles: frozenset[str]
     told: str | None = None  # the name that a variable gives the project, as it was given
+    told_at: Location | None = None  # where an env file gives it
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,8 @@ def _load(
         faults.add("no `services`", model.line, help="write the services under a top-level `services:`")
     model = loader.held(model)
     project = _project(spec, loader, model, home, name, scope)
-    composition = Composition(model, loader, home, name, scope, _profiles(spec, scope), told)
+    told_at = None if "COMPOSE_PROJECT_NAME" in given else loader.set_at.get("COMPOSE_PROJECT_NAME")
+    composition = Composition(model, loader, home, name, scope, _profiles(spec, scope), told, told_at)
     return replace(project, named=bool(spec.project or told) or project.named), composition
 
 
@@ -335,7 +337,9 @@ def _env(
     for place in dict.fromkeys(places if standing.dotenv else ()):
         default = posixpath.join(place, ".env")
         if loader.tree.exists(default):
+            earlier = {**loader.set_at}
             found = {**loader.env_files((default,), spec.location, {**found, **given}), **found}
+            loader.set_at.update(earlier)
     return found
 
 

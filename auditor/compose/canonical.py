@@ -108,7 +108,7 @@ def canonical(
     inactive = frozenset(definition.name for definition in project.definitions if not definition.active)
     if (named := composition.told) and normal_name(named) != named:
         help = "use lower-case letters, digits, `_` and `-`, and begin with a letter or digit"
-        where = Location("COMPOSE_PROJECT_NAME")
+        where = composition.told_at or Location("COMPOSE_PROJECT_NAME")
         work.faults.add(f"`{named[:60]}` is no name of a project", where, help=help)
     if form == "json":
         _say_unprintable(config, work)

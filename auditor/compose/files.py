@@ -129,6 +129,7 @@ class Loader:
         self.half: set[str] = set()  # services that lack what they extend
         self.texts: dict[str, bytes] = {}  # of the Compose files, by path
         self.secrets: dict[str, dict[str, int]] = {}  # env file -> names of the secrets in it, and their lines
+        self.set_at: dict[str, Location] = {}  # variable of the project's env files -> where it is set
         self._ahead: dict[str, bytes] = {}
         self._beside: dict[str, bytes | None] = {}
         self._extended: dict[tuple[str, int], _Unit | None] = {}
@@ -433,6 +434,7 @@ class Loader:
             if data is not None:
                 entries = self.parse_env(data, path, inherited, values)
                 values.update({name: entry.value for name, entry in entries.items()})
+                self.set_at.update({name: Location(path, entry.line) for name, entry in entries.items()})
         self.misshapen.update(self.faults.since(said))
         return values
 

@@ -8,16 +8,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from auditor import knowledge
 from auditor.compose.mounts import mounted_file
 from auditor.errors import AuditorError
 from auditor.frozen import dataclass
 from auditor.model import Address, Catalogue, Component, Definition, Entry, Location, Project, Reference
-from auditor.sources.told.literals import Named, named_addresses
 from auditor.sources.told.proxies import caddy, haproxy, nginx
 from auditor.sources.told.settings import envoy, kong, traefik
 from auditor.tree import Tree, join
+
+if TYPE_CHECKING:
+    from auditor.sources.told.literals import Named
 
 MAX_FILES = 2_000  # of code
 MAX_TEXT = 32 << 20  # bytes of code together
@@ -188,6 +191,8 @@ class _Code:
         found: dict[str, list[Reference]] = defaultdict(list)
         if self._catalogue is None or not active:
             return found
+        from auditor.sources.told.literals import named_addresses  # its patterns and parsers are for code alone
+
         hosts = {host.lower() for d in active for host in (d.name, d.container_name, *d.network_aliases) if host}
         contexts: dict[str, list[Definition]] = defaultdict(list)
         for definition in active:
