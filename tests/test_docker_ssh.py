@@ -117,19 +117,18 @@ def test_a_socket_at_the_other_end() -> None:
 
 @pytest.fixture(scope="module")
 def server(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    """It leads to an engine with one container, as far as a session's PATH has Docker's own program."""
+    """It leads to an engine, as far as a session's PATH has Docker's own program."""
     programs = tmp_path_factory.mktemp("bin")
     for name in ("ssh", "sshd"):
         need(name)
     (programs / "docker").symlink_to(need("docker"))
-    engine.import_busybox("busybox:test")
-    made = engine.client.containers.run("busybox:test", name="over-ssh", detach=True)
     with sshd.serving(tmp_path_factory.mktemp("sshd"), programs, {"DOCKER_HOST": engine.address}) as found:
         yield found
-    made.remove(force=True)
 
 
-def test_a_real_ssh(server: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_ssh(server: Sshd, empty_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty_engine.import_busybox("busybox:test")
+    empty_engine.client.containers.run("busybox:test", name="over-ssh", detach=True)
     monkeypatch.setenv("PATH", str(server.client()), prepend=":")
     files, before = open_files(), children()
     mine = Reader(server.address, timeout=10, total=20)
