@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -126,12 +126,18 @@ def steepness(folder: Path, made: Callable[[int], dict[str, str]], command: tupl
     return (large - middle) / (middle - small)
 
 
-@pytest.mark.parametrize("name", FILES)
+def kinds(names: Iterable[str]) -> list[object]:
+    """Every third kind runs always, the others in the endurance run."""
+    asked = enumerate(names)
+    return [pytest.param(name, marks=[pytest.mark.endurance] if number % 3 else []) for number, name in asked]
+
+
+@pytest.mark.parametrize("name", kinds(FILES))
 def test_an_audit_grows_as_its_files_do(name: str, tmp_path: Path) -> None:
     assert steepness(tmp_path, FILES[name], LAX) < MOST
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if "catalogue.yaml" not in FILES[name](1)])
+@pytest.mark.parametrize("name", kinds(name for name in FILES if "catalogue.yaml" not in FILES[name](1)))
 def test_so_does_the_printed_model(name: str, tmp_path: Path) -> None:
     assert steepness(tmp_path, FILES[name], ("config",)) < MOST
 
