@@ -142,17 +142,20 @@ def _subjects(check: Check, snapshot: Snapshot) -> Sequence[object]:
     subjects = snapshot.subjects(check.subject)
     if check.subject is Fault:
         return [fault for fault in subjects if isinstance(fault, Fault) and fault.check == check.id]
-    if check.subject is Definition and check.theme in _WHATEVER_RUNS:
-        return (*subjects, *_inactive(snapshot))
-    return subjects
+    return _composed(snapshot) if check.theme in _WHATEVER_RUNS and check.subject is Definition else subjects
 
 
 _WHATEVER_RUNS = frozenset({"security"})  # themes for which a service counts that only a profile would start
 
 
-def _inactive(snapshot: Snapshot) -> list[Definition]:
-    composed = (definition for name in snapshot.environments for definition in snapshot.definitions(name).values())
-    return [definition for definition in composed if not definition.active and not definition.provider]
+def _composed(snapshot: Snapshot) -> Sequence[object]:
+    """The services that become containers, then those that only a profile would make into some."""
+    if "composed" not in snapshot.memo:
+        found = (definition for name in snapshot.environments for definition in snapshot.definitions(name).values())
+        inactive = (definition for definition in found if not definition.active and not definition.provider)
+        snapshot.memo["composed"] = (*snapshot.subjects(Definition), *inactive)
+    composed: Sequence[object] = snapshot.memo["composed"]
+    return composed
 
 
 def _run(
@@ -186,12 +189,13 @@ def _run(
 
 def _environments(check: Check, subjects: Sequence[object], snapshot: Snapshot) -> Iterable[str | None]:
     """Those of the subjects, each once. Most checks share their subjects with many others."""
-    if check.subject in (Fault, WaiverUse) or check.theme in _WHATEVER_RUNS:
+    if check.subject in (Fault, WaiverUse):
         return dict.fromkeys(map(_environment_of, subjects))
-    known: dict[type, dict[str | None, None]] = snapshot.memo.setdefault("environments", {})
-    if check.subject not in known:
-        known[check.subject] = dict.fromkeys(map(_environment_of, subjects))
-    return known[check.subject]
+    known: dict[tuple[type, bool], dict[str | None, None]] = snapshot.memo.setdefault("environments", {})
+    shared = check.subject, check.theme in _WHATEVER_RUNS
+    if shared not in known:
+        known[shared] = dict.fromkeys(map(_environment_of, subjects))
+    return known[shared]
 
 
 def _environment_of(subject: object) -> str | None:

@@ -210,9 +210,8 @@ class Snapshot:
     def _by_address(self) -> Mapping[tuple[str, str], Service]:
         found: dict[tuple[str, str], Service] = {}
         for service in self.services:
-            if service.entry and service.entry.address:
-                host = service.entry.address.rpartition("//")[2].partition("/")[0].partition(":")[0]
-                found.setdefault((service.environment, host), service)
+            if service.entry and service.entry.host is not None:
+                found.setdefault((service.environment, service.entry.host), service)
         return found
 
     def _services_of(self, environment: str) -> Iterator[Service]:

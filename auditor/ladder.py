@@ -428,8 +428,8 @@ def hosts_of(service: Service) -> set[str]:
     names = {service.name}
     if service.entry:
         names.update(service.entry.aliases)
-    if service.entry and service.entry.address:
-        names.add(service.entry.address.rpartition("//")[2].partition("/")[0].partition(":")[0])
+    if service.entry and service.entry.host is not None:
+        names.add(service.entry.host)
     if service.definition:
         names.update({service.definition.name, *service.definition.network_aliases})
         if service.definition.container_name:

@@ -178,6 +178,11 @@ class Entry:
     identity_version: str | None = None
     embedded_in: str | None = None
 
+    @property
+    def host(self) -> str | None:
+        """The host of the declared address."""
+        return self.address.rpartition("//")[2].partition("/")[0].partition(":")[0] if self.address else None
+
     def place(self, key: str) -> Location:
         """Where `key` is written, else where the entry begins."""
         return Location(self.location.path, self.lines.get(key, self.location.line))
