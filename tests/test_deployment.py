@@ -158,8 +158,7 @@ def deployment(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iter
             pytest.fail(f"{done.stderr}\n{logs}")
         yield Deployment(engine, folder, ports)
     finally:
-        engine.compose(folder, *compose, "kill", check=False)  # stopping them one after the other takes its time
-        engine.compose(folder, *compose, "down", "--timeout", "1", "--volumes")
+        engine.clear()
 
 
 def sooner(place: Path) -> None:

@@ -77,8 +77,11 @@ class Engine:
     def compose(
         self, folder: Path, *arguments: str, check: bool = True, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run the real `docker-compose` in `folder` against this engine, for example `up`, `--detach`."""
-        return subprocess.run(
+        """Run the real `docker-compose` in `folder` against this engine, for example `up`, `--detach`.
+
+        check: what it answers with anything but 0 is an error, told with what it printed.
+        """
+        done = subprocess.run(
             [self.docker_compose, *arguments],
             cwd=folder,
             env=self.env | dict(env or {}),
@@ -86,8 +89,11 @@ class Engine:
             capture_output=True,
             text=True,
             timeout=150,
-            check=check,
+            check=False,
         )
+        if check and done.returncode:
+            raise RuntimeError(f"docker-compose {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
 
     def import_busybox(self, tag: str = "busybox:test", changes: Sequence[str] = ()) -> str:
         """Make the image `tag` of busybox: a shell, `httpd`, `wget`, `nc`; it sleeps unless told otherwise.
