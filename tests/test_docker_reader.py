@@ -239,6 +239,18 @@ def test_one_container_that_hangs_hides_no_other(some: Engine, tmp_path: Path, w
         assert unread == [] and found.limits == ("what 1 container use (docker timeout: no answer within 1.5 s)",)
 
 
+def test_an_engine_that_freezes_after_the_list_is_no_engine_that_tells(some: Engine, tmp_path: Path) -> None:
+    listed = threading.Event()
+
+    def judge(method: str, path: str) -> Verdict:
+        silent = listed.is_set() and "/containers/json" not in path
+        listed.set() if "/containers/json" in path else None
+        return SILENCE if silent else None
+
+    with relayed(tmp_path / "s", some.socket, judge), pytest.raises(EvidenceError, match="docker timeout"):
+        reader(tmp_path / "s", timeout=0.7).read("prod")
+
+
 # --- what a proxy denies ---------------------------------------------------------------------------------------
 
 

@@ -66,6 +66,7 @@ class Engine:
         self.api = ""  # what stands before a path, such as `/v1.41`; "": the engine's own choice
         self._deadline = deadline  # monotonic seconds
         self.route = route
+        self.late = False  # a request had no answer in its time
         self._may = may
         self._turn = asyncio.Semaphore(width)
         self._idle: list[_Connection] = []
@@ -98,6 +99,7 @@ class Engine:
                 async with asyncio.timeout(max(left, 0.001)):
                     answer = await self._exchange(_request(method, target, query, self.route), limit)
             except TimeoutError as error:
+                self.late = True
                 raise Late(max(round(left, 1), 0.1)) from error
         if answer.status not in (200, 204, 304):
             raise refusal(answer.status, target, answer.body)

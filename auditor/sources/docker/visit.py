@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -77,7 +78,7 @@ class Visit:
         self._around = Surroundings(engine, environment, self._limits, memory.around, now)
 
     async def take(self) -> Reading:
-        """Everything, as far as it can be had."""
+        """Everything, as far as it can be had. Raises one of FAILURES where the engine ceases to answer meanwhile."""
         version, answer, hints, rows = await self._overview()
         looks = {str(item["Id"]): look(item, self._now) for item in checked(document(answer))}
         running = [id for id, seen in looks.items() if seen.entry.get("State") in ("running", "paused")]
@@ -89,6 +90,8 @@ class Visit:
         containers = [replace(c, memory_usage=used[c.id].memory) if c.id in used else c for c in containers]
         swarm = await self._swarm(host, containers)
         images = await self._images(rows, containers)
+        if self._engine.late:  # one container that hangs, or all of it? Then the list tells of before.
+            await self._ask_anything()
         return Reading((*containers, *used.values(), *swarm, *images), self._limits.told())
 
     async def _overview(self) -> tuple[str | None, Answer, set[str], object]:
@@ -103,6 +106,10 @@ class Visit:
         found = await asyncio.gather(self._version(), self._list(), self._hints(), self._image_rows())
         memory.api = self._engine.api
         return found
+
+    async def _ask_anything(self) -> None:
+        with suppress(Refused):  # which is an answer, too
+            await self._engine.send("GET", "/version", versioned=False)
 
     async def _list(self) -> Answer:
         return await self._engine.send("GET", "/containers/json", "all=1")
