@@ -10,12 +10,13 @@ import json
 import posixpath
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from urllib.parse import urlsplit
 
 from auditor import yamlfile
 from auditor.errors import AuditorError, CatalogueError, TextError, did_you_mean
+from auditor.frozen import dataclass
 from auditor.model import (
     RUNGS,
     Catalogue,

@@ -1,8 +1,8 @@
 """`@dataclass(frozen=True, slots=True)` as the standard library means it, in a fraction of its time.
 
-The library compiles six functions for each class. Here five of them are shared, and the other is compiled for the first
-instance. Every start of the command makes more than a hundred such classes, a large audit 100,000 instances.
-`init=False`, `kw_only` and `InitVar` are not supported.
+The library compiles six functions for each class, or three for one that is not frozen. Here all but one are shared, and
+that one is compiled for the first instance. Every start of the command makes more than a hundred such classes, a large
+audit 100,000 instances. `init=False`, `kw_only`, `InitVar` and `ClassVar` are not supported.
 """
 
 from __future__ import annotations
@@ -19,45 +19,74 @@ if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
 else:
 
-    def dataclass(*, frozen: Literal[True], slots: Literal[True]) -> Callable[[type[T]], type[T]]:
-        """Make a frozen dataclass with slots. It compares, hashes, prints, pickles and is replaced as the library's."""
-        return _made
+    def dataclass(*, frozen: bool = False, slots: Literal[True]) -> Callable[[type[T]], type[T]]:
+        """Make a dataclass with slots. It compares, hashes, prints, pickles and is replaced as the library's."""
+        return _frozen if frozen else _open
 
 
-def _made(cls: type[T]) -> type[T]:
+def _frozen(cls: type[T]) -> type[T]:
     own = cls.__dict__
     if cls.__bases__ != (object,) or "__post_init__" in own:  # a few: what the library does for them is not done here
         return dataclasses.dataclass(frozen=True, slots=True)(cls)
-    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(cls)
-    fields = dataclasses.fields(made)
-    made.__init__ = _first(made, fields)
+    made, fields = _made(cls)
+    made.__init__ = _first(made, fields, _init)
     made.__setattr__, made.__delattr__ = _set, _delete
     made.__getstate__, made.__setstate__ = _state, _restore
+    return made  # type: ignore[no-any-return]
+
+
+def _open(cls: type[T]) -> type[T]:
+    if cls.__bases__ != (object,) or "__post_init__" in cls.__dict__:
+        return dataclasses.dataclass(slots=True)(cls)
+    made, fields = _made(cls)
+    made.__init__ = _first(made, fields, _open_init)
+    made.__hash__ = None
+    return made  # type: ignore[no-any-return]
+
+
+def _made(cls: type[T]) -> tuple[Any, tuple[dataclasses.Field[Any], ...]]:
+    """The class with its fields, its text and how it compares."""
+    own = cls.__dict__
+    # The library searches each annotation that is a text for what it treats specially: a third of all that it does.
+    annotations = cls.__annotations__
+    cls.__annotations__ = dict.fromkeys(annotations, object)
+    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(cls)
+    made.__annotations__ = annotations
+    fields = dataclasses.fields(made)
+    for field in fields:
+        field.type = annotations[field.name]
     if "__repr__" not in own:
         made.__repr__ = _repr
     if "__eq__" not in own:
         made.__eq__, made.__hash__ = _comparing(tuple(field.name for field in fields))
-    return made  # type: ignore[no-any-return]
+    return made, fields
 
 
-def _first(made: Any, fields: tuple[dataclasses.Field[Any], ...]) -> Callable[..., None]:
+def _first(
+    made: Any, fields: tuple[dataclasses.Field[Any], ...], compiled: Callable[[Any, Any], Callable[..., None]]
+) -> Callable[..., None]:
     """What makes the first instance, and the function that makes all others: many a class has none in a whole run."""
 
     def init(self: object, *given: object, **named: object) -> None:
-        made.__init__ = _init(made, fields)
+        made.__init__ = compiled(made, fields)
         made.__init__(self, *given, **named)
 
     return init
 
 
-def _init(made: Any, fields: tuple[dataclasses.Field[Any], ...]) -> Callable[..., None]:
+def _open_init(made: Any, fields: tuple[dataclasses.Field[Any], ...]) -> Callable[..., None]:
+    return _init(made, fields, frozen=False)
+
+
+def _init(made: Any, fields: tuple[dataclasses.Field[Any], ...], *, frozen: bool = True) -> Callable[..., None]:
     """The function that is compiled.
 
     A frozen instance can only be filled by one call a field, an open one by assignments, in a quarter of the time: so a
     large one is of an open twin's class while it is filled.
     """
-    few = len(fields) < _FEW
-    open_twin = None if few else type(made.__name__, (), {"__slots__": made.__slots__})
+    few = frozen and len(fields) < _FEW
+    swap = frozen and not few
+    open_twin = type(made.__name__, (), {"__slots__": made.__slots__}) if swap else None
     scope: dict[str, Any] = {
         "_frozen": made,
         "_open": open_twin,
@@ -78,7 +107,7 @@ def _init(made: Any, fields: tuple[dataclasses.Field[Any], ...]) -> Callable[...
             parameters.append(name)
         scope[f"_fill_{name}"] = made.__dict__[name].__set__
         body.append(f"_fill_{name}(self, {value})" if few else f"self.{name} = {value}")
-    if not few:
+    if swap:
         body = ["_set(self, '__class__', _open)", *body, "self.__class__ = _frozen"]
     exec(f"def __init__({', '.join(parameters)}):\n " + "\n ".join(body or ["pass"]), scope)  # noqa: S102  only names
     init: Callable[..., None] = scope["__init__"]

@@ -5,7 +5,6 @@ Pure given a Tree: the same files give the same facts.
 
 from __future__ import annotations
 
-import dataclasses
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, replace
@@ -45,7 +44,7 @@ PROMETHEUS_FILE = "/etc/prometheus/prometheus.yml"
 ALERTMANAGER_FILES = ("/etc/alertmanager/alertmanager.yml", "/etc/alertmanager/config.yml")
 
 
-@dataclasses.dataclass(slots=True)
+@dataclass(slots=True)
 class FileFacts:
     """What the files of a project say, and how reading them went."""
 

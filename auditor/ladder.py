@@ -490,10 +490,10 @@ def _alerted(service: Service, snapshot: Snapshot) -> Step:
 
 def _either(live: str, written: str, service: Service, snapshot: Snapshot) -> tuple[Step | None, str]:
     """The source that decides: the live one where it was asked, else the files; and why neither can."""
-    now, then = (unknown(snapshot, name, service.environment) for name in (live, written))
-    if now and now.reason != NOT_ASKED:
+    now = unknown(snapshot, live, service.environment)
+    if now is None or now.reason != NOT_ASKED:
         return now, live
-    return (None, live) if now is None else (then, written)
+    return unknown(snapshot, written, service.environment), written
 
 
 def _selects(watch: alerting.Watch) -> str:
@@ -647,7 +647,7 @@ _WORST = ("unhealthy", "starting", "unknown", "none", "healthy")
 
 
 def _docker_health(containers: tuple[Container, ...]) -> str:
-    return min((c.health for c in containers), key=_WORST.index, default="unknown")
+    return min((c.health for c in containers), key=_WORST.index) if containers else "unknown"
 
 
 def _memory(container: Container, snapshot: Snapshot) -> int | None:

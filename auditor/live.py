@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -90,7 +89,7 @@ class Engines:
         return found
 
 
-@dataclasses.dataclass(slots=True)
+@dataclass(slots=True)
 class LiveFacts:
     """What was alive."""
 

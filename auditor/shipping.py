@@ -64,11 +64,11 @@ def _shipment(service: Service, snapshot: Snapshot) -> Shipment:
     definition = service.definition
     if definition is None:
         return Shipment(False, "it is not composed, so nothing ships its logs")
-    driver, place = definition.logging_driver, definition.place("logging.driver", "logging")
+    driver = definition.logging_driver
     if driver in SHIPPING_DRIVERS:
-        return Shipment(True, f"logging driver `{driver}`", place)
+        return Shipment(True, f"logging driver `{driver}`", definition.place("logging.driver", "logging"))
     if driver == "none":
-        return Shipment(False, "its logging driver is `none`", place)
+        return Shipment(False, "its logging driver is `none`", definition.place("logging.driver", "logging"))
     shippers = shippers_of(service.environment, snapshot)
     found = [made for shipper in shippers for made in _by_shipper(service, definition, shipper, snapshot)]
     told = _by_itself(service, definition, snapshot)
@@ -85,6 +85,7 @@ def _shipment(service: Service, snapshot: Snapshot) -> Shipment:
     return Shipment(False, "no log shipper is composed and its logging driver ships nothing")
 
 
+@lru_cache(maxsize=8)
 def shippers_of(environment: str, snapshot: Snapshot) -> tuple[LogShipper, ...]:
     """The log shippers of an environment that are meant to run."""
     found = (shipper for shipper in snapshot.log_shippers if shipper.environment == environment)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from auditor.compose.merge import unwrap
 from auditor.compose.places import Faults
 from auditor.compose.shape import Path, mistyped
 from auditor.compose.values import boolean
+from auditor.frozen import dataclass
 from auditor.yamlfile import Mapping, Sequence, Value
 
 _WHOLE = re.compile(r"[-+]?[0-9]+")

@@ -12,7 +12,7 @@ from auditor.compose import dockerfile
 from auditor.compose.configured import config_files, granted_files
 from auditor.compose.files import Loader, Source, beneath
 from auditor.compose.hardening import hardening, idle
-from auditor.compose.healthcheck import question
+from auditor.compose.healthcheck import Question, question
 from auditor.compose.interpolate import Text
 from auditor.compose.merge import Short, build_mapping, keyed, named, nothing, started
 from auditor.compose.mounts import mounts
@@ -62,10 +62,18 @@ class Context:
     mounted: frozenset[tuple[str, str]] = frozenset()  # sections and keys of secrets and configs that are files
     config_files: AnyMapping[str, str] = field(default_factory=dict)  # config -> its file, from the root
     built: dict[tuple[str, str | None], Built] = field(default_factory=dict)  # of Dockerfiles read so far
+    questions: dict[tuple[str | None, tuple[str, ...]], Question] = field(default_factory=dict)  # of health checks
 
     @property
     def faults(self) -> Faults:
         return self.loader.faults
+
+    def question(self, kind: str | None, arguments: tuple[str, ...]) -> Question:
+        """What a health check asks for. Services of one project often have the same."""
+        asked = kind, arguments
+        if asked not in self.questions:
+            self.questions[asked] = question(kind, arguments)
+        return self.questions[asked]
 
 
 def define(name: str, service: Mapping, position: int, context: Context) -> Definition:
@@ -113,7 +121,7 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
         network_mode=text(service.get("network_mode")),
         mounts=_mounts(name, service, active, context),
         depends_on=depends_on,
-        healthcheck=_healthcheck(name, healthcheck, service, known_ports, faults),
+        healthcheck=_healthcheck(name, healthcheck, service, known_ports, context),
         restart=_restart(service, deploy),
         replicas=_replicas(name, service, deploy, faults),
         profiles=profiles,
@@ -408,10 +416,11 @@ def _granted(service: Mapping, section: str) -> tuple[str, ...]:
 
 
 def _healthcheck(
-    name: str, value: Value, service: Mapping, known_ports: Collection[int], faults: Faults
+    name: str, value: Value, service: Mapping, known_ports: Collection[int], context: Context
 ) -> HealthCheck | None:
     if not isinstance(value, Mapping):
         return None
+    faults = context.faults
     times: dict[str, float | None] = {}
     for key in ("interval", "timeout", "start_period"):
         item = value.get(key)
@@ -423,7 +432,7 @@ def _healthcheck(
     disabled = boolean(value.get("disable")) is True or kind == "NONE"
     location = faults.places.at(service.lines["healthcheck"])
     test = value.get("test")
-    asked = question(kind, [test] if isinstance(test, str) else [str(item) for item in _items(test)[1:]])
+    asked = context.question(kind, (test,) if isinstance(test, str) else tuple(str(item) for item in _items(test)[1:]))
     return HealthCheck(
         kind=kind,
         disabled=disabled,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import posixpath
 from collections.abc import Iterable
 from collections.abc import Mapping as AnyMapping
@@ -53,7 +52,7 @@ class Source:
     asked: Location
 
 
-@dataclasses.dataclass(slots=True)
+@dataclass(slots=True)
 class _Unit:
     """The services of one document (or of one file that is extended), and those whose `extends` is done."""
 

@@ -7,13 +7,13 @@ import re
 import struct
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from auditor.compose.goyaml import in_order
 from auditor.compose.merge import Merged, keyed, unwrap
 from auditor.compose.places import Faults
 from auditor.compose.values import boolean, scalar_text, size, split
+from auditor.frozen import dataclass
 from auditor.yamlfile import Mapping, Sequence, Tagged, Value
 
 

@@ -6,13 +6,14 @@ import json
 import re
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import isfinite
 from operator import is_
 from typing import Any, TypeAlias
 
 from auditor.compose.values import BOOLEANS
 from auditor.errors import TextError
+from auditor.frozen import dataclass
 from auditor.yamlfile import Mapping, Sequence, Value
 
 Raw: TypeAlias = AnyMapping[str, Any]

@@ -35,7 +35,7 @@ def _of_commands(service: Mapping, faults: Faults) -> Iterator[Variable]:
         for name, word in _pairs(_parts(value)):
             if not name and len(word) < _SHORTEST and word.isalnum():
                 continue
-            if "$" not in literal_part(word)[0]:  # a variable of the container's own shell
+            if "$" not in word or "$" not in literal_part(word)[0]:  # a variable of the container's own shell
                 yield from _secret(name, word, "command", location)
 
 
@@ -51,10 +51,10 @@ def _pairs(parts: list[str]) -> Iterator[tuple[str, str]]:
     """What has a name in a command line: `--name=value`, `--name value`, `NAME=value`; and each word for itself."""
     flag = ""
     for part in parts:
-        if pair := _PAIR.fullmatch(part):
+        if "=" in part and (pair := _PAIR.fullmatch(part)):
             yield pair["name"], pair["value"].strip("\"'")
             flag = ""
-        elif match := _FLAG.fullmatch(part):
+        elif part.startswith("-") and (match := _FLAG.fullmatch(part)):
             flag = match["name"]
         else:
             yield flag, part.strip("\"';")

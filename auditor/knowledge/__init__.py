@@ -7,15 +7,15 @@ says which public page each fact was taken from.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
+from auditor.frozen import dataclass
 from auditor.model import Component
 
 
 def by_key(components: tuple[Component, ...], key: str) -> Component | None:
     """The component with that key."""
-    return _index(_Same(components)).keys.get(key)
+    return _index(components).keys.get(key)
 
 
 def by_image(components: tuple[Component, ...], image: str) -> Component | None:
@@ -24,7 +24,7 @@ def by_image(components: tuple[Component, ...], image: str) -> Component | None:
     A mirror keeps the path (`mirror.example/bitnami/redis`), or hides it behind a prefix of its own
     (`mirror.example/hub/library/redis`, `mirror.example/hub/prom/prometheus`). `team/redis` is somebody's own image.
     """
-    images = _index(_Same(components)).images
+    images = _index(components).images
     for path in _readings(image):
         if path in images:
             return images[path]
@@ -56,7 +56,7 @@ def _readings(image: str) -> tuple[str, ...]:
 
 def by_name(components: tuple[Component, ...], word: str) -> Component | None:
     """The component that a host name or a word of a document means, compared without case and punctuation."""
-    return _index(_Same(components)).names.get(plain(word))
+    return _index(components).names.get(plain(word))
 
 
 def repository(image: str) -> tuple[str | None, str]:
@@ -76,31 +76,29 @@ def plain(word: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Index:
+    components: tuple[Component, ...]  # as long as it is held, its identity is nobody else's
     keys: Mapping[str, Component]
     images: Mapping[str, Component]
     names: Mapping[str, Component]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Same:
-    """Stands for one tuple by identity: hashing all components at each look-up would cost more than the look-up."""
-
-    components: tuple[Component, ...]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.components is self.components
-
-    def __hash__(self) -> int:
-        return id(self.components)
+_INDEXES = 4  # kept: one run asks for one, or two where the users' own files differ
+_indexes: dict[int, _Index] = {}
 
 
-@lru_cache(maxsize=4)
-def _index(same: _Same) -> _Index:
-    return _Index(
-        {component.key: component for component in same.components},
-        {image: component for component in same.components for image in component.images},
-        {plain(name): component for component in same.components for name in words(component)},
-    )
+def _index(components: tuple[Component, ...]) -> _Index:
+    """The index of one tuple, known by its identity: hashing all components would cost more than a look-up."""
+    known = _indexes.get(id(components))
+    if known is None or known.components is not components:
+        if len(_indexes) >= _INDEXES:
+            _indexes.clear()
+        known = _indexes[id(components)] = _Index(
+            components,
+            {component.key: component for component in components},
+            {image: component for component in components for image in component.images},
+            {plain(name): component for component in components for name in words(component)},
+        )
+    return known
 
 
 def words(component: Component) -> tuple[str, ...]:
