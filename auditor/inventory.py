@@ -109,6 +109,9 @@ class WaiverUse:
     judged: bool = True
 
 
+_NOBODY = Holders()
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Snapshot:
     """All facts of one moment. `environments` are those that are judged; the files of the others are read too."""
@@ -683,7 +686,7 @@ class Snapshot:
     def holders_of(self, service: Service) -> Holders:
         """Who listens on the ports of a service that is declared as a host process."""
         if service.entry is None or service.lifecycle is not Lifecycle.PROCESS:
-            return Holders()
+            return _NOBODY
         return listening.holders(service.entry, self._listeners.get(service.environment, ()))
 
     @cached_property

@@ -12,8 +12,6 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-import promql_parser
-
 from auditor.frozen import dataclass
 from auditor.model import Matcher
 
@@ -91,6 +89,8 @@ def parts(expression: str) -> tuple[Part, ...]:
 
 
 def _parsed(expression: str) -> Any:
+    import promql_parser  # late: many a project has no expressions
+
     try:
         return promql_parser.parse(expression)
     except ValueError:

@@ -12,7 +12,6 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from auditor import charting, engine, live, policy
-from auditor.catalogue import parse_catalogue
 from auditor.digest import Digester
 from auditor.errors import AuditorError, CatalogueError, EvidenceError, SettingsError, UsageError, did_you_mean
 from auditor.frozen import dataclass
@@ -143,6 +142,8 @@ def gather(settings: Settings, progress: Progress | None = None, engines: live.E
 def _read_catalogue(tree: Tree, place: Place) -> Catalogue | None:
     if place.catalogue is None:
         return None
+    from auditor.catalogue import parse_catalogue  # late: much code, and many a project has none
+
     try:
         data = tree.read(place.catalogue)
     except EvidenceError as error:

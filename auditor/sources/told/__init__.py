@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -15,8 +15,6 @@ from auditor.compose.mounts import mounted_file
 from auditor.errors import AuditorError
 from auditor.frozen import dataclass
 from auditor.model import Address, Catalogue, Component, Definition, Entry, Location, Project, Reference
-from auditor.sources.told.proxies import caddy, haproxy, nginx
-from auditor.sources.told.settings import envoy, kong, traefik
 from auditor.tree import Tree, join
 
 if TYPE_CHECKING:
@@ -44,21 +42,9 @@ _TEST_FILE = re.compile(
 )
 
 Found = tuple[int, Address]
-_Parser = Callable[[bytes, str], Iterator[Found]]
-
-
-def _text(parse: Callable[[str], Iterator[Found]]) -> _Parser:
-    return lambda data, _: parse(data.decode("utf-8", "replace"))
-
-
-_PARSERS: Mapping[str, tuple[str, _Parser]] = {
-    "nginx": ("nginx", _text(nginx)),
-    "haproxy": ("HAProxy", _text(haproxy)),
-    "caddy": ("Caddy", _text(caddy)),
-    "kong": ("Kong", kong),
-    "traefik": ("Traefik", traefik),
-    "envoy": ("Envoy", envoy),
-}
+_TITLES = {
+    "nginx": "nginx", "haproxy": "HAProxy", "caddy": "Caddy", "kong": "Kong", "traefik": "Traefik", "envoy": "Envoy",
+}  # fmt: skip
 # Where a configuration is mounted says whose it is, when the image does not.
 _TARGETS = (
     (re.compile(r"/(?:nginx|openresty)(?:/|$)"), "nginx"),
@@ -119,7 +105,7 @@ def _mounted(definition: Definition, tree: Tree, components: tuple[Component, ..
     count = 0
     for mount in definition.mounts:
         source = mounted_file(mount)
-        key = known.key if known and known.key in _PARSERS else _key_of(mount.target)
+        key = known.key if known and known.key in _TITLES else _key_of(mount.target)
         if key is None or source is None:
             continue
         try:
@@ -155,12 +141,22 @@ def _baked(active: Sequence[Definition], tree: Tree) -> Iterator[tuple[Definitio
 
 
 def _configured(tree: Tree, path: str, key: str) -> Iterator[Reference]:
-    title, parse = _PARSERS[key]
+    where = f"the {_TITLES[key]} configuration"
     try:
-        for line, address in parse(tree.read(path), path):
-            yield Reference(address, f"the {title} configuration", Location(path, line), source="configuration")
+        for line, address in _addresses(key, tree.read(path), path):
+            yield Reference(address, where, Location(path, line), source="configuration")
     except AuditorError:
         return  # nobody asked for it by name; what it configures will complain itself
+
+
+def _addresses(key: str, data: bytes, path: str) -> Iterator[Found]:
+    from auditor.sources.told import proxies, settings  # late: most projects have none of them
+
+    documents = {"kong": settings.kong, "traefik": settings.traefik, "envoy": settings.envoy}
+    if key in documents:
+        return documents[key](data, path)
+    texts = {"nginx": proxies.nginx, "haproxy": proxies.haproxy, "caddy": proxies.caddy}
+    return texts[key](data.decode("utf-8", "replace"))
 
 
 def _nearest(path: str, contexts: Iterable[str]) -> str | None:
