@@ -350,12 +350,18 @@ def _device(item: Value, work: Work) -> Value:
         return made
     if not isinstance(item, str):
         raise FormError("a device is a text or a mapping with `source`")
-    parts = str(item).split(":")
+    source, target, permissions = short_device(item)
+    found: dict[str, Value] = {"source": source, "target": target or source, "permissions": permissions}
+    return _at(work, {key: part for key, part in found.items() if part})
+
+
+def short_device(item: str) -> tuple[str, str, str]:
+    """Source, target and permissions of a short form. Raises FormError."""
+    parts = item.split(":")
     if len(parts) > 3:
         raise FormError(f"`{item[:60]}` is no device")
     source, target, permissions = (*parts, *("", "rwm")[len(parts) - 1 :])
-    found: dict[str, Value] = {"source": source, "target": target or source, "permissions": permissions}
-    return _at(work, {key: part for key, part in found.items() if part})
+    return str(source), str(target), str(permissions)
 
 
 def hosts(value: Value, work: Work) -> Value:

@@ -525,12 +525,19 @@ def _limit(name: str, service: Mapping, key: str, limits: Mapping | None, inner:
 
 
 def _dropped(value: Value) -> float | None:
-    """A whole number; a fraction that is written as a number is dropped, as Compose does."""
-    return float(int(value)) if isinstance(value, float) and abs(value) < 1e18 else integer(value)
+    """A whole number; a fraction that is written as a number is dropped, as Compose does, and one too high is none."""
+    if isinstance(value, float):
+        return float(int(value)) if abs(value) < 2**63 else -1.0
+    return integer(value)
+
+
+def _bytes(value: Value) -> float | None:
+    """A size; Compose takes a fraction or exponent that is no text, and reads nothing from it."""
+    return 0.0 if isinstance(value, float) else size(value)
 
 
 _MEASURES: dict[str, tuple[Callable[[Value], float | None], str]] = {
-    "memory": (size, "a size, as `512m`"),
+    "memory": (_bytes, "a size, as `512m`"),
     "cpus": (number, "a number of cores, as `0.5`"),
     "pids": (_dropped, "a whole number"),
 }

@@ -11,10 +11,10 @@ from types import MappingProxyType
 
 from auditor.compose import dotenv
 from auditor.compose.casts import cast
+from auditor.compose.early import Early
 from auditor.compose.interpolate import Budget, ExpansionError, Interpolation, Scope, Text
 from auditor.compose.merge import TAGS, bare, copied, keyed, merge_model, merge_service, unwrap
 from auditor.compose.places import Faults, Places
-from auditor.compose.ports import ports
 from auditor.compose.rebase import rebase_model, rebase_service
 from auditor.compose.schema import Schema
 from auditor.compose.shape import conform
@@ -119,6 +119,7 @@ class Loader:
         self.strict = strict
         self.digest = digest
         self.faults = faults
+        self.early = Early(faults, interpolate, strict)
         self.places: Places = faults.places
         self.budget = Budget()
         self.read_files = 0
@@ -218,17 +219,24 @@ class Loader:
                 before = len(self.faults)
                 document = self._extend(document, source.path, directory, scope)
                 document = self._include(document, directory, scope, (*ancestors, source.path))
+                merged = document if merged is None else merge_model(self._ended(merged), document, self.faults)
                 self.misshapen.update(self.faults.since(before))
-                merged = document if merged is None else merge_model(self.held(merged), document, self.faults)
         if merged is None and len(self.faults) == said:
             first = self.places.at(self.places.offset(sources[0].path) + 1)
             self.faults.add("an empty Compose file", first, fatal=True)
         return merged
 
-    def held(self, model: Mapping) -> Mapping:
-        """A model held to the schema: without what that refuses, which is said."""
+    def _ended(self, model: Mapping) -> Mapping:
+        """What a document made of the model, before anything comes over it: all that Compose asks of it so far."""
         said = len(self.faults)
-        kept = conform(bare(model) if self.tagged else model, self.schema, self.faults, self.unknown)
+        self.early.judge(model)
+        self.misshapen.update(self.faults.since(said))
+        return self.held(model, whole=False)
+
+    def held(self, model: Mapping, *, whole: bool = True) -> Mapping:
+        """A model held to the schema: without what that refuses, which is said. `whole`: nothing comes over it."""
+        said = len(self.faults)
+        kept = conform(bare(model) if self.tagged else model, self.schema, self.faults, self.unknown, whole=whole)
         if len(self.faults) > said:
             self.misshapen.update(self.faults.since(said))
         return kept
@@ -335,20 +343,8 @@ class Loader:
             merged = merge_model(merged, document, self.faults)
         found = unwrap(merged.get("services"))
         services = found if isinstance(found, Mapping) else Mapping()
-        for name, service in services.items() if self.strict else ():
-            if isinstance(service, Mapping):
-                self._say_targets(name, service)
+        self.early.judge(merged, extended=True)
         return _Unit(source.path, posixpath.dirname(source.path), services)
-
-    def _say_targets(self, name: str, service: Mapping) -> None:
-        """Says what Compose refuses of each service of a file that any of them is extended from."""
-        if self.interpolate:
-            ports(unwrap(service.get("ports")), self.faults, name)
-        for key in ("ports", "volumes", "devices"):
-            items = unwrap(service.get(key))
-            for item, position in zip(items, items.lines, strict=True) if isinstance(items, Sequence) else ():
-                if isinstance(item := unwrap(item), Mapping) and item.get("target") is None:
-                    self.faults.add(f"an item of `{key}` without a `target`", position, service=name)
 
     # --- include -------------------------------------------------------------------------------------------
 
@@ -376,6 +372,9 @@ class Loader:
     ) -> Mapping | None:
         """The model of one entry, its paths relative to `directory`."""
         asked = self.places.at(position)
+        if not isinstance(entry, Mapping | str):
+            self.faults.add("an item of `include` is a path, or a mapping with `path`", asked)
+            return None
         long = entry if isinstance(entry, Mapping) else Mapping({"path": entry}, lines={"path": position})
         for key in long.keys() - {"path", "project_directory", "env_file"}:
             self.faults.add(f"unknown key `{key}` in `include`", long.lines[key])
@@ -403,7 +402,7 @@ class Loader:
         model = self.model([Source(path, asked) for path in paths], home, inner, ancestors)
         if model is None:
             return None
-        model = self.held(model)
+        model = self._ended(model)
         # Compose takes no name and no extensions from what is included.
         for key in [key for key in model if key == "name" or str(key).startswith("x-")]:
             model = _without(model, key)

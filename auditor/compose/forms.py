@@ -10,7 +10,7 @@ from collections.abc import Mapping as AnyMapping
 from typing import TypeAlias
 
 from auditor.compose.goyaml import in_order
-from auditor.compose.merge import Merged, keyed, unwrap
+from auditor.compose.merge import Merged, Pairs, keyed, unwrap
 from auditor.compose.places import Faults
 from auditor.compose.values import boolean, scalar_text, size, split
 from auditor.frozen import dataclass
@@ -207,6 +207,8 @@ def whole(value: Value, work: Work) -> Value:
 
 def natural(value: Value, work: Work) -> Value:
     """A whole number that is not below zero."""
+    if isinstance(value, float) and value >= 2**63:  # what Go makes of it on the usual processors
+        return int(value) if value < 2**64 else 2**63
     found = whole(value, work)
     if isinstance(found, int) and found < 0:
         raise FormError("wants a number that is not below zero")
@@ -376,7 +378,7 @@ def exact_pairs(value: Value, work: Work) -> Value:
 
 def variables(value: Value, work: Work) -> Value:
     """Variables; what has no value is null. No name ends with a space, where Compose has them as a list."""
-    if isinstance(value, Sequence | Merged):  # pairs that are merged are a list for Compose
+    if isinstance(value, Sequence | Pairs):  # pairs that are merged are a list for Compose
         for name in keyed(value) or ():
             if name[-1:].isspace():
                 raise FormError(f"the name `{name[:60]}` ends with a space")

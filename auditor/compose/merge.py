@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from auditor.compose.interpolate import Text, written
+from auditor.compose.mounts import sections
 from auditor.compose.places import Faults
-from auditor.compose.values import scalar_text
+from auditor.compose.values import go_text, scalar_text
 from auditor.yamlfile import Mapping, Sequence, Tagged, Value
 
 TAGS = frozenset(("!reset", "!override"))
@@ -32,10 +33,16 @@ class Merged(Mapping):
         return merged
 
 
+class Pairs(Merged):
+    """`NAME=value` pairs that came of several places: a list for Compose from then on."""
+
+    __slots__ = ()
+
+
 def copied(mapping: Mapping) -> Mapping:
     """A mapping of its own with the same values, which still knows what it overrode."""
     if isinstance(mapping, Merged):
-        return Merged.of(mapping)
+        return type(mapping).of(mapping)
     return Mapping(mapping, line=mapping.line, lines=dict(mapping.lines))
 
 
@@ -75,7 +82,7 @@ def kind(value: Value) -> str:
 
 def merge_mapping(base: Mapping, over: Mapping, rules: dict[str, Rule], where: Where) -> Mapping:
     """`over` upon `base`; keys without a rule follow `generic`."""
-    merged = Merged.of(base)
+    merged = type(base).of(base) if isinstance(base, Merged) else Merged.of(base)
     faults, service = where.faults, where.service
     for key, value in over.items():
         position = over.lines[key]
@@ -96,7 +103,7 @@ def merge_mapping(base: Mapping, over: Mapping, rules: dict[str, Rule], where: W
             result = value
         elif value is None and rules.get(key) is not replace:
             if rules.get(key) is by_key and isinstance(before, Mapping):
-                merged[key] = Merged.of(before)  # what nothing comes over came of two places all the same
+                merged[key] = Pairs.of(before)  # what nothing comes over came of two places all the same
             continue
         else:
             rule = rules.get(key, generic)
@@ -167,13 +174,14 @@ def _as_list(value: Value, position: int) -> Value:
 
 def by_key(base: Value, over: Value, where: Where) -> Value:
     """`NAME=value` lists and mappings are one."""
-    left, right = _in_order(base), _in_order(over)
+    left, right = _in_order(base, where), _in_order(over, where)
     if left is None or right is None:
         return where.conflict(base, over)
-    if isinstance(base, Sequence | Merged):  # a list for Compose, from which it takes nothing away
+    if isinstance(base, Sequence | Pairs):  # a list for Compose, from which it takes nothing away
         right = right if where.keep else _without_resets(right)
     # A name without a value is one: it takes the environment's, and hides what stood here.
-    return merge_mapping(left, right, dict.fromkeys((key for key in right if right[key] is None), replace), where)
+    replaced: dict[str, Rule] = dict.fromkeys((key for key in right if right[key] is None), replace)
+    return merge_mapping(left if isinstance(left, Pairs) else Pairs.of(left), right, replaced, where)
 
 
 def _without_resets(pairs: Mapping) -> Mapping:
@@ -186,14 +194,24 @@ def _without_resets(pairs: Mapping) -> Mapping:
     return result
 
 
-def _in_order(value: Value) -> Mapping | None:
+def _in_order(value: Value, where: Where) -> Mapping | None:
     """Pairs as Compose merges them: a mapping becomes a list in the order of its names, a list stays in its own."""
-    pairs = keyed(value)
-    if pairs is not value or pairs is None or isinstance(pairs, Merged):
-        return pairs
-    result = Mapping(line=pairs.line, lines=pairs.lines)
-    for key in sorted(pairs):
-        result[key] = pairs[key]
+    if isinstance(value, Sequence):
+        for item, position in zip(value, value.lines, strict=True):
+            if not isinstance(unwrap(item), str) and not isinstance(item, Tagged):
+                message = f"an item of `{where.key}` is {kind(item)}, where Compose wants `NAME=value`"
+                where.faults.add(message, position, service=where.service)
+        return keyed(value)
+    if not isinstance(value, Mapping) or isinstance(value, Pairs):
+        return value if isinstance(value, Pairs) else None
+    result = Mapping(line=value.line, lines=value.lines)
+    for key in sorted(value):
+        item = value[key]
+        if isinstance(item, Sequence | Mapping):  # each item a pair, in their order as texts, and the last one wins
+            if item == []:
+                continue
+            item = max(go_text(unwrap(one)) for one in item) if isinstance(item, Sequence) else go_text(item)
+        result[key] = item
     return result
 
 
@@ -251,6 +269,25 @@ def _by_path(base: Value, over: Value, where: Where) -> Value:
         path = item.get("path") if isinstance(item, Mapping) else item
         found[path if isinstance(path, str) else id(item)] = (item, position)
     return Sequence([item for item, _ in found.values()], line=both.line, lines=[line for _, line in found.values()])
+
+
+def _by_target(base: Value, over: Value, where: Where) -> Value:
+    """`volumes`: the last mount of each target, as it is written, where the first one stood."""
+    both = generic(base, over, where)
+    if not isinstance(both, Sequence):
+        return both
+    found: dict[object, tuple[Value, int]] = {}
+    for item, position in zip(both, both.lines, strict=True):
+        found[_target(item)] = (item, position)
+    return Sequence([item for item, _ in found.values()], line=both.line, lines=[line for _, line in found.values()])
+
+
+def _target(item: Value) -> object:
+    if isinstance(item, Mapping):
+        target = unwrap(item.get("target"))
+        return target if isinstance(target, str) and target else id(item)
+    parts = sections(item) if isinstance(item, str) else []
+    return (parts[1] if len(parts) > 1 else parts[0]) if all(parts) and parts else id(item)
 
 
 def _subnets(base: Value, over: Value, where: Where) -> Value:
@@ -398,8 +435,9 @@ SERVICE_RULES: dict[str, Rule] = {
     "sysctls": by_key,
     "tmpfs": listed,
     "ulimits": _ulimits,
+    "volumes": _by_target,
 }
-_RESOURCE = nested({"labels": by_key, "driver_opts": by_key, "ipam": nested({"config": _subnets})})
+_RESOURCE = nested({"labels": by_key, "ipam": nested({"config": _subnets})})
 
 
 def merge_service(base: Mapping, over: Mapping, faults: Faults, name: str, *, keep: bool = False) -> Mapping:

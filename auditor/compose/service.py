@@ -71,10 +71,15 @@ def _args(value: Value, work: Work) -> Value:
 _KEPT_CONTEXTS = ("docker-image://", "oci-layout://", "service:", "target:")
 
 
+def context_pair(item: str) -> None:
+    """Raises FormError where an item names no context."""
+    if "=" not in item:
+        raise FormError("an item of the list wants `name=path`")
+
+
 def _contexts(value: Value, work: Work) -> Value:
     for item in value if isinstance(value, Sequence) else ():
-        if "=" not in str(unwrap(item)):
-            raise FormError("an item of the list wants `name=path`")
+        context_pair(str(unwrap(item)))
     source = pairs(value, work)
     if not isinstance(source, Mapping):
         return None
@@ -84,14 +89,21 @@ def _contexts(value: Value, work: Work) -> Value:
     return source
 
 
+def ssh_key(item: str) -> None:
+    """Raises FormError where an item names no key."""
+    name, _, path = item.partition("=")
+    if not path and name != "default":
+        raise FormError("an item wants `default` or `id=path`")
+
+
 def _ssh(value: Value, work: Work) -> Value:
     """`default` or `id=path`, sorted."""
     source = keyed(value)
     if source is None:
         raise FormError("wants a mapping or a list")
     found = {key: scalar_text(unwrap(source[key])) for key in sorted(source)}
-    if isinstance(value, Sequence) and any(not path and key != "default" for key, path in found.items()):
-        raise FormError("an item wants `default` or `id=path`")
+    for item in value if isinstance(value, Sequence) else ():
+        ssh_key(str(unwrap(item)))
     shown = [f"{key}={path}" if path else key for key, path in found.items()]
     return Sequence(shown, line=source.line, lines=[source.lines[key] for key in found])
 

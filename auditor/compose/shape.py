@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from auditor.compose.merge import copied
+from auditor.compose.merge import Pairs, copied
 from auditor.compose.places import Faults
 from auditor.compose.schema import NEWER, Node, Raw, Schema
 from auditor.errors import did_you_mean
@@ -45,15 +45,23 @@ def _never(_value: Value) -> bool:
     return False
 
 
-def conform(model: Mapping, schema: Schema, faults: Faults, unknown: Callable[[Value], bool] = _never) -> Mapping:
+def conform(
+    model: Mapping,
+    schema: Schema,
+    faults: Faults,
+    unknown: Callable[[Value], bool] = _never,
+    *,
+    whole: bool = True,
+) -> Mapping:
     """The model without what the schema refuses, each of it said at its line. What is right is shared, not copied.
 
-    `unknown`: whether a value comes of variables that nobody set; it passes wherever a single value does.
+    `unknown`: whether a value comes of variables that nobody set; it passes wherever a single value does. `whole`:
+    without it another file comes over the model, and only after the last one are texts read as booleans.
     """
     if schema.accepts(model):
         return model
     dropped: _Tree = {}
-    walk = _Walk(schema, faults, unknown)
+    walk = _Walk(schema, faults, unknown, whole=whole)
     found = list(walk.mapping(model, schema.root, (), model.line))
     if not found and not walk.excused:
         faults.add("the file is not as the schema of Compose wants it", _deepest(model, schema.first(model)))
@@ -125,11 +133,12 @@ _NOTHING: _Tree = {}
 class _Walk:
     """The model and the schema, side by side."""
 
-    def __init__(self, schema: Schema, faults: Faults, unknown: Callable[[Value], bool]) -> None:
+    def __init__(self, schema: Schema, faults: Faults, unknown: Callable[[Value], bool], *, whole: bool) -> None:
         self.node = schema.node
         self.faults = faults
         self.unknown = unknown
-        self.excused = False  # whether a variable stands where its value was not judged
+        self.whole = whole
+        self.excused = False  # whether something stands where it was not judged
 
     def value(self, value: Value, raw: Raw, path: Path, position: int) -> Iterator[Wrong]:
         """All that is wrong with a value, the outermost alone where nothing inside can be judged."""
@@ -142,7 +151,7 @@ class _Walk:
         elif isinstance(value, Sequence):
             yield from self._items(value, node, path)
         else:
-            if not self._variable(value):
+            if not self._variable(value) and not self._becomes(value, node):
                 yield from _misspelt(value, node, path, position)
         yield from self._branches(value, node, path, position)
 
@@ -152,11 +161,17 @@ class _Walk:
             for raw in _said_of(key, node):
                 known = True
                 yield from self.value(item, raw, (*path, key), value.lines[key])
-            if not known and not node.open:
+            if not known and not node.open and not self._is_item(key, value):
                 yield self._unknown(key, node, path, value.lines[key])
         for key in node.required:
             if key not in value:
                 yield Wrong(path, position, f"{_owner(path)} lacks `{key}`", drop=False)
+
+    def _is_item(self, key: str, value: Mapping) -> bool:
+        """Whether a key without a name is one all the same: in pairs that are a list for Compose."""
+        passes = key == "" and isinstance(value, Pairs)
+        self.excused |= passes
+        return passes
 
     def _items(self, value: Sequence, node: Node, path: Path) -> Iterator[Wrong]:
         if node.items is not None:
@@ -181,6 +196,12 @@ class _Walk:
 
     def _variable(self, value: Value) -> bool:
         passes = self.unknown(value)
+        self.excused |= passes
+        return passes
+
+    def _becomes(self, value: Value, node: Node) -> bool:
+        """Whether a text is to become a boolean, and need not be one yet."""
+        passes = not self.whole and isinstance(value, str) and "boolean" in (node.types or ())
         self.excused |= passes
         return passes
 

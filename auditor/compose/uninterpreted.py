@@ -10,7 +10,7 @@ from itertools import groupby
 from auditor.compose import attached
 from auditor.compose.consistency import resource_fault
 from auditor.compose.forms import Convert, FormError, Work, begun, nulled, plain, put
-from auditor.compose.merge import Merged, build_mapping, copied, keyed, named, nothing, started, unwrap
+from auditor.compose.merge import Merged, Pairs, build_mapping, copied, keyed, named, nothing, started, unwrap
 from auditor.compose.service import implied, is_remote_context
 from auditor.compose.values import boolean, scalar_text
 from auditor.yamlfile import Mapping, Sequence, Value
@@ -170,7 +170,7 @@ def _addresses(value: Value, work: Work) -> Value:
 
 def _pairs(value: Value, work: Work) -> Value:
     """Pairs that came of several places are a list of `NAME=value`, as written otherwise."""
-    if not isinstance(value, Merged):
+    if not isinstance(value, Pairs):
         return _once(value, work)
     shown = [key if item is None else f"{key}={scalar_text(unwrap(item))}" for key, item in value.items()]
     return Sequence(shown, line=value.line, lines=[value.lines[key] for key in value])

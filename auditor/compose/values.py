@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from math import isfinite
 
-from auditor.yamlfile import Value
+from auditor.yamlfile import Mapping, Sequence, Tagged, Value
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _UNITS |= dict.fromkeys(("\u00b5s", "\u03bcs"), 1e-6)  # both micro signs
@@ -107,6 +107,17 @@ def scalar_text(value: Value) -> str:
     if isinstance(value, float):
         return _go_text(value)
     return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+
+
+def go_text(value: Value) -> str:
+    """Any value as Go prints it in a text."""
+    if isinstance(value, Tagged):
+        return go_text(value.value)
+    if isinstance(value, Mapping):
+        return f"map[{' '.join(f'{key}:{go_text(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, Sequence):
+        return f"[{' '.join(map(go_text, value))}]"
+    return "<nil>" if value is None else scalar_text(value)
 
 
 def _go_text(value: float) -> str:
