@@ -27,6 +27,7 @@ from auditor.sources.docker.unchanged import Look, look
 from auditor.sources.hostile import printable
 
 CONTAINER_LIMIT = 20_000
+_ALIVE = 1.0  # seconds that an engine has to answer anything, after a call that had no answer in its time
 _QUICK_STATISTICS = 45  # the API 1.45, of engine 26
 
 Fact: TypeAlias = Container | Usage | Host | EngineImage | SwarmService
@@ -109,7 +110,7 @@ class Visit:
 
     async def _ask_anything(self) -> None:
         with suppress(Refused):  # which is an answer, too
-            await self._engine.send("GET", "/version", versioned=False)
+            await self._engine.send("GET", "/version", versioned=False, seconds=_ALIVE)
 
     async def _list(self) -> Answer:
         return await self._engine.send("GET", "/containers/json", "all=1")
