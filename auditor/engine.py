@@ -228,10 +228,33 @@ def _unread(source: str, snapshot: Snapshot, environments: Sequence[str]) -> str
     return f"{source}: {NOT_ASKED if state.state == 'not_asked' else state.detail or state.state}"
 
 
+class _About(NamedTuple):
+    """A subject and what a finding about it says where the problem does not."""
+
+    subject: object
+    environment: str | None
+    name: str | None
+    service: Service | None
+
+
+def _about(subject: object, snapshot: Snapshot) -> _About:
+    """Known by identity: one subject is judged by many checks, and each that fails asks."""
+    known: dict[int, _About] = snapshot.memo.setdefault("about", {})
+    found = known.get(id(subject))
+    if found is None:
+        environment = _environment_of(subject)
+        name = _service_name(subject, environment, snapshot)
+        service = snapshot.service(environment, name) if environment and name else None
+        found = known[id(subject)] = _About(subject, environment, name, service)
+    return found
+
+
 def _stamp(check: Check, problem: Problem, subject: object, snapshot: Snapshot, policy: Policy) -> _Found:
-    environment = problem.environment or _environment_of(subject)
-    name = problem.service or _service_name(subject, environment, snapshot)
-    service = snapshot.service(environment, name) if environment and name else None
+    _, environment, name, service = _about(subject, snapshot)
+    if problem.service or problem.environment:
+        environment = problem.environment or environment
+        name = problem.service or _service_name(subject, environment, snapshot)
+        service = snapshot.service(environment, name) if environment and name else None
     severity = policy.severities.get(check.id) or problem.severity or _severity(check, service)
     expected = _expected(check.id, service)
     evidence = problem.evidence
