@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from auditor.model import (
@@ -47,12 +48,36 @@ def _laid_out(value: object, levels: int, margin: str) -> str:
         return _line(value)
     inner = margin + "  "
     if isinstance(value, list):
-        return "[" + ",".join(inner + _laid_out(item, levels - 1, inner) for item in value) + margin + "]"
-    fields = (f"{inner}{_line(str(key))}: {_laid_out(item, levels - 1, inner)}" for key, item in value.items())
+        return "[" + ",".join([inner + _laid_out(item, levels - 1, inner) for item in value]) + margin + "]"
+    if levels == 1:
+        fields = [f"{inner}{_key(key)}: {_line(item)}" for key, item in value.items()]
+    else:
+        fields = [f"{inner}{_key(key)}: {_laid_out(item, levels - 1, inner)}" for key, item in value.items()]
     return "{" + ",".join(fields) + margin + "}"
 
 
-_line = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_PLAIN = {id(None): "null", id(True): "true", id(False): "false"}
+
+
+def _line(value: object) -> str:
+    """`value` in one line. The library makes an encoder for whatever is no text: most values are less than that."""
+    if isinstance(value, str):
+        return _encode(value)
+    plain = _PLAIN.get(id(value))
+    if plain is not None:
+        return plain
+    if value.__class__ is int:
+        return str(value)
+    return _encode(value) if value else _EMPTY.get(value.__class__) or _encode(value)
+
+
+_EMPTY: Mapping[type, str] = {list: "[]", dict: "{}"}
+
+
+@lru_cache(maxsize=1024)
+def _key(key: object) -> str:
+    return _encode(str(key))
 
 
 def document(report: Report) -> dict[str, Any]:
