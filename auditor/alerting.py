@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 
+from auditor.feeding import asked_of, has_series_of
 from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.matching import all_hold, holds
@@ -77,7 +78,7 @@ def unforeseen(service: Service, snapshot: Snapshot) -> str | None:
         for part in resolved(rule.expr, config):
             for job, series in jobs:
                 if part.gives and not part.absent and selects(part.selector, series) is not Match.NO:
-                    found = f"{', '.join(job.discovery)} of job `{job.name}` find it"
+                    found = f"{', '.join(job.discovery or job.asked_of)} of job `{job.name}` find it"
                     return f"alert `{rule.name}` selects it if {found}, which cannot be followed in files"
     return None
 
@@ -115,9 +116,9 @@ def _watches(snapshot: Snapshot, environment: str) -> Mapping[str, tuple[Watch, 
     config = snapshot.prometheus_of(environment) or PrometheusConfig(environment, "")
     certain: dict[str, list[Watch]] = {}
     perhaps: dict[str, Watch] = {}  # what nobody describes is selected by many rules: one of them says enough
-    for rule, server in _by_server(environment, snapshot):
+    for rule, server in by_server(environment, snapshot):
         seen: set[str] = set()
-        for part, series, sure in _of_rule(rule, config, snapshot):
+        for part, series, sure in _of_rule(rule, config, snapshot, server.path):
             if sure and series.service not in seen:
                 seen.add(series.service)
                 certain.setdefault(series.service, []).append(_watch(rule, part, series, server, sure=True))
@@ -127,14 +128,23 @@ def _watches(snapshot: Snapshot, environment: str) -> Mapping[str, tuple[Watch, 
     return {name: (*certain.get(name, ()), *last.get(name, ())) for name in (*certain, *perhaps)}
 
 
-def _by_server(environment: str, snapshot: Snapshot) -> Iterator[tuple[AlertRule, PrometheusConfig]]:
-    """The rules that count, each with the configuration of the server that sends its alerts."""
+def by_server(environment: str, snapshot: Snapshot) -> Iterator[tuple[AlertRule, PrometheusConfig]]:
+    """The rules that count, each with the configuration of the server that evaluates it and sends its alerts."""
+    configs = snapshot.prometheus_configs(environment)
     if _asked(environment, snapshot):
-        config = snapshot.prometheus_of(environment) or PrometheusConfig(environment, "")
-        yield from ((rule, config) for rule in rules_of(environment, snapshot))
-        return
-    for config in snapshot.prometheus_configs(environment):
+        configs = snapshot.prometheus_unasked(environment)
+        own = {id(rule) for config in configs for rule in config.rules}
+        asked = asked_config(environment, snapshot)
+        yield from ((rule, asked) for rule in rules_of(environment, snapshot) if id(rule) not in own)
+    for config in configs:
         yield from ((rule, config) for rule in config.rules)
+
+
+def asked_config(environment: str, snapshot: Snapshot) -> PrometheusConfig:
+    """The configuration of the server whose API was read; an empty one where files tell of none."""
+    path = asked_of(environment, snapshot)
+    own = (config for config in snapshot.prometheus_configs(environment) if config.path == path)
+    return next(own, PrometheusConfig(environment, ""))
 
 
 Found = Mapping[str, tuple[Mapping[str, str], ...]]
@@ -159,11 +169,16 @@ def now_of(selector: Selector, seen: Found, given: frozenset[str]) -> tuple[Mapp
     return seen.get(str(by_target(selector, given))) if now == () else now
 
 
-def can_select(part: Part, config: PrometheusConfig, snapshot: Snapshot) -> bool:
-    """Whether anything has the series of a part: the running Prometheus says so, else a target may give them."""
+def can_select(part: Part, config: PrometheusConfig, snapshot: Snapshot, server: str = "") -> bool:
+    """Whether anything has the series of a part: the running Prometheus says so, else a target may give them.
+
+    server: the configuration of the one of several servers that looks.
+    """
     environment = config.environment
-    if part.selector.name in SYNTHETIC and not _asked(environment, snapshot) and _is_target(part.selector, config):
-        return True
+    if part.selector.name in SYNTHETIC and not _asked(environment, snapshot):
+        configs = [one for one in snapshot.prometheus_configs(environment) if _is_target(part.selector, one)]
+        if any(has_series_of(server, one.path, environment, snapshot) for one in configs):
+            return True
     now = now_of(part.selector, found_now(snapshot, environment), labels_given(snapshot, environment))
     if now:
         return True
@@ -172,7 +187,8 @@ def can_select(part: Part, config: PrometheusConfig, snapshot: Snapshot) -> bool
         selects(one.selector, each) is not Match.NO
         for one in unfolded(part, config)
         for each in candidates(one.selector, environment, snapshot)
-        if now is None or silent(each) or each.service in still
+        if (now is None or silent(each) or each.service in still)
+        and has_series_of(server, each.server, environment, snapshot)
     )
 
 
@@ -182,8 +198,13 @@ def _is_target(selector: Selector, config: PrometheusConfig) -> bool:
     return any(all_hold(selector.matchers, target.labels) for target in targets)
 
 
-def _of_rule(rule: AlertRule, config: PrometheusConfig, snapshot: Snapshot) -> Iterator[tuple[Part, Series, bool]]:
-    """The series that a rule selects, each with the part of its expression that does; and whether it surely does."""
+def _of_rule(
+    rule: AlertRule, config: PrometheusConfig, snapshot: Snapshot, server: str
+) -> Iterator[tuple[Part, Series, bool]]:
+    """The series that a rule selects, each with the part of its expression that does; and whether it surely does.
+
+    server: the configuration of the one that evaluates it: what only others have it does not see.
+    """
     environment = config.environment
     seen, given = found_now(snapshot, environment), labels_given(snapshot, environment)
     for outer in written(rule.expr):
@@ -192,7 +213,8 @@ def _of_rule(rule: AlertRule, config: PrometheusConfig, snapshot: Snapshot) -> I
         now, likely = seen.get(str(outer.selector)), now_of(outer.selector, seen, given)
         agrees = _agreement(likely or ())
         for part in unfolded(outer, config):
-            selected = _selected(part.selector, environment, snapshot)
+            everywhere = _selected(part.selector, environment, snapshot)
+            selected = [pair for pair in everywhere if has_series_of(server, pair[0].server, environment, snapshot)]
             if part.absent and _are_many(each for each, _ in selected):
                 continue  # it stays silent while another of them is there
             for series, match in selected:

@@ -23,7 +23,7 @@ from auditor.model import (
     SwarmService,
     Verdict,
 )
-from auditor.scrapes import UNREACHABLE, Scrape, hidden, is_unasked, live_scrapes_of, scrapes_of
+from auditor.scrapes import UNREACHABLE, UNSURE, WRONG_PATH, Scrape, hidden, is_unasked, live_scrapes_of, scrapes_of
 
 PROVED, DISPROVED = RungState.PROVED, RungState.DISPROVED
 UNKNOWN, NOT_REQUIRED = RungState.UNKNOWN, RungState.NOT_REQUIRED
@@ -369,21 +369,32 @@ def _scraped_now(found: tuple[Scrape, ...]) -> Step:
 
 def _scraped_by_file(service: Service, snapshot: Snapshot) -> Step:
     scrapes = scrapes_of(service, snapshot)
-    for scrape in sorted(scrapes, key=lambda scrape: scrape.fault is not None):
-        target = scrape.target
-        place = target.location if isinstance(target, ScrapeTarget) else None
-        said = f"job `{target.job}` scrapes {_host_port(target)}"
-        if scrape.fault is None:
-            return Step(PROVED, None, _seen("prometheus", said, place))
-        why = "with which Prometheus shares no network" if scrape.fault == UNREACHABLE else "where it has no metrics"
-        return Step(DISPROVED, f"{said}, {why}", _seen("prometheus", said, place))
-    phantom = next(iter(targets_of(service, snapshot)), None)
+    best = min(scrapes, key=lambda scrape: {None: 0, UNSURE: 1}.get(scrape.fault, 2), default=None)
+    if best:
+        return _by_target(best)
+    named = targets_of(service, snapshot)
+    phantom = next((one for one in named if not snapshot.provided(service.environment, one.address.host)), None)
     if phantom:
         said = f"job `{phantom.job}` targets {_host_port(phantom)}, which nothing provides"
         return Step(DISPROVED, said, _seen("prometheus", said, phantom.location))
     if kinds := _hidden(service, snapshot):
         return Step(UNKNOWN, f"no static target is it, and {kinds} cannot be followed in files")
     return Step(DISPROVED, "no scrape job targets it or its exporter")
+
+
+_FAULTS = {UNREACHABLE: "with which Prometheus shares no network", UNSURE: "and nobody says that it listens there"}
+
+
+def _by_target(scrape: Scrape) -> Step:
+    target = scrape.target
+    place = target.location if isinstance(target, ScrapeTarget) else None
+    path = target.metrics_path if isinstance(target, ScrapeTarget) and scrape.fault == WRONG_PATH else ""
+    said = f"job `{target.job}` scrapes {_host_port(target)}{path}"
+    if scrape.fault is None:
+        return Step(PROVED, None, _seen("prometheus", said, place))
+    why = _FAULTS.get(scrape.fault, "where it has no metrics")
+    state = UNKNOWN if scrape.fault == UNSURE else DISPROVED
+    return Step(state, f"{said}, {why}", _seen("prometheus", said, place))
 
 
 def _hidden(service: Service, snapshot: Snapshot) -> str:

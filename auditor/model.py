@@ -465,6 +465,7 @@ class Definition:
     setup: Setup | None = None  # what its containers are to be made with; None where no engine is asked
     config_files: tuple[str, ...] = ()  # of the program: paths in the container that its command line names
     granted_files: Mapping[str, str] = field(default_factory=dict)  # by `configs`: path in the container -> in the tree
+    takes_samples: bool = False  # a Prometheus that others may push to
 
     def place(self, *fields: str) -> Location:
         """Where the first of `fields` that is written was decided, else where the service begins."""
@@ -786,6 +787,8 @@ class ScrapeJob:
     engine: tuple[Relabelling, ...] | None = None
     engines: tuple[str, ...] = ()  # whom it asks for containers
     metrics_path: str = "/metrics"
+    honors_labels: bool = False  # what a target says of `job`, `instance` and others wins
+    asked_of: tuple[str, ...] = ()  # the discoveries of whom a prober, its only target, is told to ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -839,6 +842,7 @@ class PrometheusConfig:
     alertmanager_discovery: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
     server: str | None = None
+    reads_others: bool = False  # it also asks other stores for what it is queried for
     alert_relabelling: tuple[Relabelling, ...] = ()  # of what is sent to Alertmanager
 
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
 
 from auditor.discovered import container_labels, followed
 from auditor.frozen import dataclass
-from auditor.inventory import Service, Snapshot
-from auditor.model import Address, LiveTarget, ScrapeJob, ScrapeTarget
-from auditor.reach import Answer, answer, known_ports
+from auditor.inventory import LOCAL_HOSTS, Service, Snapshot
+from auditor.model import Address, LiveTarget, Mount, ScrapeJob, ScrapeTarget
+from auditor.reach import Answer, address_in, answer, known_ports
 
-UNREACHABLE, WRONG_PORT = "unreachable", "wrong port"
+DEFAULT_PATH = "/metrics"
+UNREACHABLE, WRONG_PORT, WRONG_PATH, UNSURE = "unreachable", "wrong port", "wrong path", "unsure"
+FEDERATED = "/federate"  # where a Prometheus gives what it has of others, and nothing of itself
 
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
     """One target that is meant to read a service's metrics. `own`: its own endpoint, not its exporter's.
 
-    fault: why a target of the files cannot work: `unreachable`, `wrong port`; None where nothing speaks against it.
+    fault: why a target of the files cannot work: `unreachable`, `wrong port`, `wrong path`; `unsure` where nobody says
+    that it listens on the port, and files do not tell of all; None where nothing speaks against it.
     """
 
     service: str
@@ -29,6 +34,7 @@ class Scrape:
     answer: Answer
     own: bool = True
     fault: str | None = None
+    server: str = ""  # the configuration of the Prometheus that reads it; "": the one whose API was asked
 
 
 def scrapes_of(service: Service, snapshot: Snapshot) -> tuple[Scrape, ...]:
@@ -99,9 +105,10 @@ def _each(snapshot: Snapshot, environment: str) -> Iterator[Scrape]:
         for target in (target for job in config.jobs for target in job.targets):
             found = answer(target.address, server, environment, snapshot)
             if found is not None:
-                yield Scrape(found.service.name, target, found, fault=_fault(found))
+                yield Scrape(found.service.name, target, found, fault=_fault(found, target), server=config.path)
         for job in (job for job in config.jobs if job.engine is not None):
-            yield from _of_engine(job, server, environment, snapshot)
+            for scrape in _of_engine(job, server, environment, snapshot):
+                yield replace(scrape, server=config.path)
 
 
 def _of_engine(job: ScrapeJob, server: Service | None, environment: str, snapshot: Snapshot) -> Iterator[Scrape]:
@@ -150,10 +157,76 @@ def hidden(service: Service, snapshot: Snapshot) -> tuple[ScrapeJob, ...]:
     return tuple(job for job in jobs if discovered(job, service, snapshot) is None)
 
 
-def _fault(found: Answer) -> str | None:
+def maybe_probed(service: Service, snapshot: Snapshot) -> Iterator[ScrapeJob]:
+    """The jobs whose prober may be told to ask a service, by a discovery that files do not show."""
+    config, definition = snapshot.prometheus_of(service.environment), service.composed
+    if config is None or definition is None:
+        return
+    for job in (job for job in config.jobs if job.asked_of):
+        labels = container_labels(definition, snapshot) | {"job": job.name, "__address__": None}
+        known = job.engine is not None and _of_this_engine(job, snapshot)
+        if not known or followed(job.engine or (), labels).kept is not False:
+            yield job
+
+
+def _fault(found: Answer, target: ScrapeTarget) -> str | None:
     if found.reached is False:
         return UNREACHABLE
-    return WRONG_PORT if found.served is False or _tells_nothing(found) else None
+    if _tells_nothing(found) or found.served is False:
+        sure = target.address.host in LOCAL_HOSTS or _tells_of_ports(found)
+        return WRONG_PORT if sure else UNSURE
+    return WRONG_PATH if target.probed is None and _elsewhere(found.service, target.metrics_path) else None
+
+
+def federates(target: ScrapeTarget) -> bool:
+    """Whether a job takes what another Prometheus has of others."""
+    return target.metrics_path.endswith(FEDERATED)
+
+
+def _elsewhere(service: Service, path: str) -> bool:
+    """Whether the metrics of a service are under another path, by its entry or as its program has it by itself."""
+    declared = service.entry.metrics if service.entry else None
+    known = service.component.metrics if service.component else None
+    if declared and declared.path != DEFAULT_PATH:
+        return path.partition("?")[0] != declared.path.partition("?")[0]
+    if service.component and service.component.key == "prometheus" and path.endswith(FEDERATED):
+        return True
+    usual = known.path if known and known.port and not declared else DEFAULT_PATH
+    return path == DEFAULT_PATH != usual and not _set_up(service)
+
+
+def _tells_of_ports(found: Answer) -> bool:
+    """Whether what is known of a service's ports is all: nothing may have set up another that is not published."""
+    service, definition = found.service, found.service.definition
+    declared = service.entry and (service.entry.ports or (service.entry.metrics and service.entry.metrics.port))
+    if declared or definition is None:
+        return True
+    if str(found.port) in definition.labels.values():
+        return False
+    if service.component is None:
+        return bool(definition.expose)
+    without = service.component.metrics is None or service.component.metrics.port is None
+    return (without and found.port in service.component.ports) or not _set_up(service)
+
+
+def _set_up(service: Service) -> bool:
+    """Whether a composed service may listen elsewhere than its image does: by command, variable or configuration."""
+    definition = service.definition
+    if definition is None:
+        return False
+    by_flag = service.component is not None and service.component.kind in _SET_UP_BY_FLAGS
+    given = not by_flag and (definition.granted_files or any(_is_configuration(one) for one in definition.mounts))
+    named = any(_LISTENS.search(variable.name) for variable in definition.variables)
+    return bool(named or given) or not {"command", "entrypoint", "build"}.isdisjoint(definition.lines)
+
+
+_SET_UP_BY_FLAGS = frozenset({"exporter", "metrics"})  # what their configuration says is not where they listen
+_LISTENS = re.compile(r"(?:^|_)(?:PORT|PORTS|LISTEN|BIND)(?:_|$)", re.IGNORECASE)
+
+
+def _is_configuration(mount: Mount) -> bool:
+    """Whether a mount brings files of the project, and not the engine's socket or the host's own directories."""
+    return mount.kind == "bind" and not (mount.source or "/").startswith("/")
 
 
 def _tells_nothing(found: Answer) -> bool:
@@ -178,9 +251,22 @@ def _by_service(
     groups: dict[str, list[Scrape]] = defaultdict(list)
     for scrape in found:
         groups[scrape.service].append(scrape)
-        for other in spoken_for(scrape.answer.service, environment, snapshot):
-            groups[other.name].append(Scrape(other.name, scrape.target, scrape.answer, False, scrape.fault))
+        others = spoken_for(scrape.answer.service, environment, snapshot)
+        if asked := _asked(scrape, environment, snapshot):
+            others = tuple({one.name: one for one in (*others, asked)}.values())
+        for other in others:
+            groups[other.name].append(replace(scrape, service=other.name, own=False))
     return {name: tuple(scrapes) for name, scrapes in groups.items()}
+
+
+def _asked(scrape: Scrape, environment: str, snapshot: Snapshot) -> Service | None:
+    """Whom an exporter of many is told to ask at one of its targets; a prober of anything has no metrics of others."""
+    exporter, probed = scrape.answer.service, scrape.target.probed
+    kinds = exporter.component.exporter_of if exporter.component else ()
+    address = address_in(probed) if probed and kinds else None
+    found = answer(address, exporter, environment, snapshot) if address else None
+    of_kind = found and found.service.component and found.service.component.key in kinds
+    return found.service if found and of_kind else None
 
 
 # --- exporters -----------------------------------------------------------------------------------------------------

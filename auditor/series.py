@@ -11,13 +11,25 @@ from dataclasses import replace
 from enum import IntEnum
 from functools import lru_cache
 
+from auditor.feeding import asked_of
 from auditor.frozen import dataclass
 from auditor.inventory import HOST_MACHINE, LOCAL_HOSTS, Service, Snapshot
 from auditor.matching import holds, pattern
-from auditor.model import Address, Component, Lifecycle, LiveTarget, Matcher, ScrapeJob, ScrapeTarget
+from auditor.model import Address, Component, Lifecycle, LiveTarget, Location, Matcher, ScrapeJob, ScrapeTarget
 from auditor.promql import NAME, Selector
 from auditor.reach import Answer, address_in, answer
-from auditor.scrapes import UNREACHABLE, hidden, live_resolved, resolved, spoken_for, unasked
+from auditor.relays import is_relay, receivers, senders
+from auditor.scrapes import (
+    UNREACHABLE,
+    Scrape,
+    federates,
+    hidden,
+    live_resolved,
+    maybe_probed,
+    resolved,
+    spoken_for,
+    unasked,
+)
 
 SYNTHETIC = frozenset(
     {
@@ -69,6 +81,9 @@ class Series:
     dropped: tuple[str, ...] = ()  # expressions for names of metrics that its job throws away
     kept: tuple[str, ...] = ()  # expressions for the only ones that it keeps; (): all
     open: bool = False  # its target may have more labels than these: who it is only a discovery knows
+    server: str = ""  # the configuration of the Prometheus that has them; "": the one whose API was asked
+    called: frozenset[str] = frozenset()  # of what comes through others: the names that it may give itself
+    strangers: frozenset[str] = frozenset()  # and those that all services may
 
 
 def series_of(environment: str, snapshot: Snapshot) -> tuple[Series, ...]:
@@ -87,22 +102,28 @@ def _series(environment: str, snapshot: Snapshot) -> Iterator[Series]:
     live = snapshot.source("prometheus-api", environment).state == "ok"
     now = (*live_resolved(snapshot, environment), *unasked(snapshot, environment)) if live else ()
     known = now if live else resolved(snapshot, environment)
-    jobs = _jobs(environment, snapshot)
+    jobs, honoring = _jobs(environment, snapshot), _honoring(environment, snapshot)
+    for path, receiver in receivers(environment, snapshot):
+        yield from _pushed(path, receiver, environment, snapshot, alien)
     for scrape in known:
         if scrape.fault == UNREACHABLE:  # no more than that it is down
-            yield Series(scrape.service, scrape.target, dict(scrape.target.labels), (), _ALL_NAMES)
+            labels = dict(scrape.target.labels)
+            yield Series(scrape.service, scrape.target, labels, (), _ALL_NAMES, server=scrape.server)
         else:
             job = jobs.get(id(scrape.target))
+            dropped, kept = (job.metrics_dropped, job.metrics_kept) if job else ((), ())
             for series in _of_target(scrape.target, scrape.answer, environment, snapshot, alien):
-                filtered = job is not None and (job.metrics_dropped or job.metrics_kept)
-                yield (
-                    replace(series, dropped=job.metrics_dropped, kept=job.metrics_kept) if job and filtered else series
-                )
+                yield replace(series, dropped=dropped, kept=kept, server=scrape.server)
+            if scrape.target.probed is None:
+                honors = id(scrape.target) in honoring
+                for series in _relayed(scrape, environment, snapshot, alien, honors=honors):
+                    yield replace(series, dropped=dropped, kept=kept)
     seen = {id(scrape.target) for scrape in known}
-    for target in _targets(environment, snapshot, live=live):
+    for target, server in _targets(environment, snapshot, live=live):
         host = target.address.host
         if id(target) not in seen and (live or snapshot.outside(host) or host in LOCAL_HOSTS | HOST_MACHINE):
-            yield Series("", target, dict(target.labels), None)
+            honors = id(target) in honoring
+            yield Series("", target, {} if honors else dict(target.labels), None, server=server, open=honors)
 
 
 @lru_cache(maxsize=4)
@@ -118,21 +139,107 @@ def _jobs(environment: str, snapshot: Snapshot) -> Mapping[int, ScrapeJob]:
     return {id(target): job for job in jobs for target in job.targets}
 
 
-def unfollowed(service: Service, snapshot: Snapshot) -> Iterator[tuple[ScrapeJob, Series]]:
-    """The series that a service would have if jobs found it whose discovery files do not show."""
+def _honoring(environment: str, snapshot: Snapshot) -> frozenset[int]:
+    """The targets, live ones by their job's name, whose own word wins over the labels that their job gives them."""
+    configs = snapshot.prometheus_configs(environment)
+    jobs = [job for config in configs for job in config.jobs if job.honors_labels]
+    names = {job.name for job in jobs}
+    live = (id(target) for target in snapshot.live_targets if target.environment == environment and target.job in names)
+    return frozenset({id(target) for job in jobs for target in job.targets}.union(live))
+
+
+def _relayed(
+    scrape: Scrape, environment: str, snapshot: Snapshot, alien: tuple[str, ...], *, honors: bool
+) -> Iterator[Series]:
+    """What a target has of others: nobody's in particular, and that of each service that is told to send it there."""
+    target = scrape.target
+    if not is_relay(scrape.answer.service) and not (isinstance(target, ScrapeTarget) and federates(target)):
+        return
+    labels = {} if honors else dict(target.labels)
+    yield Series("", target, labels, None, own_up=False, open=True, server=scrape.server)
+    for service in senders(scrape.answer.service, snapshot) if is_relay(scrape.answer.service) else ():
+        yield _sent_by(service, target, labels, scrape.server, snapshot, alien)
+
+
+def _pushed(
+    path: str, server: Service, environment: str, snapshot: Snapshot, alien: tuple[str, ...]
+) -> Iterator[Series]:
+    """What may be pushed to a Prometheus that takes it."""
+    place = server.location or Location(path)
+    target = ScrapeTarget(environment, "", Address(server.name), place)
+    origin = "" if path == asked_of(environment, snapshot) else path
+    yield Series("", target, {}, None, open=True, server=origin)
+    for service in senders(server, snapshot):
+        yield _sent_by(service, target, {}, origin, snapshot, alien)
+
+
+def _sent_by(
+    service: Service,
+    target: ScrapeTarget | LiveTarget,
+    labels: Mapping[str, str],
+    server: str,
+    snapshot: Snapshot,
+    alien: tuple[str, ...],
+) -> Series:
     own = service.component.series if service.component else ()
-    foreign = tuple(prefix for prefix in _prefixes(snapshot) if prefix not in own)
-    for job in hidden(service, snapshot):
-        labels = {} if {"job", "*"}.intersection(job.writes) else {"job": job.name}
-        target = ScrapeTarget(service.environment, job.name, Address(service.name), job.location)
-        yield job, Series(service.name, target, labels, own or None, foreign, open=True)
+    foreign = tuple(prefix for prefix in alien if prefix not in own)
+    named, everybody = names_of(service), _everybody(snapshot, service.environment)
+    return Series(
+        service.name,
+        target,
+        labels,
+        own or None,
+        foreign,
+        own_up=False,
+        open=True,
+        server=server,
+        called=named,
+        strangers=everybody,
+    )
 
 
-def _targets(environment: str, snapshot: Snapshot, *, live: bool) -> Iterator[ScrapeTarget | LiveTarget]:
+def names_of(service: Service) -> frozenset[str]:
+    """What a service may call itself where it says who it is."""
+    names = {service.name, *(service.entry.aliases if service.entry else ())}
+    if service.definition:
+        names |= {service.definition.name, service.definition.container_name or service.name}
+    return frozenset(names)
+
+
+@lru_cache(maxsize=8)
+def _everybody(snapshot: Snapshot, environment: str) -> frozenset[str]:
+    own = (service for service in snapshot.services if service.environment == environment)
+    return frozenset(name for service in own for name in names_of(service))
+
+
+def unfollowed(service: Service, snapshot: Snapshot) -> Iterator[tuple[ScrapeJob, Series]]:
+    """The series that a service would have if jobs found it, or its exporter, whose discovery files do not show."""
+    environment = service.environment
+    exporters = snapshot.of_kind(environment, "exporter")
+    for one in (service, *(e for e in exporters if service in spoken_for(e, environment, snapshot))):
+        own = one.component.series if one.component else ()
+        foreign = tuple(prefix for prefix in _prefixes(snapshot) if prefix not in own)
+        for job in hidden(one, snapshot):
+            target, labels = _to_be_found(job, one)
+            yield job, Series(service.name, target, labels, own or None, foreign, open=True)
+    foreign = tuple(prefix for prefix in _prefixes(snapshot) if prefix != _PROBED)
+    for job in maybe_probed(service, snapshot):
+        target, labels = _to_be_found(job, service)
+        yield job, Series(service.name, target, labels, (_PROBED,), foreign, own_up=False, open=True)
+
+
+def _to_be_found(job: ScrapeJob, service: Service) -> tuple[ScrapeTarget, dict[str, str]]:
+    labels = {} if {"job", "*"}.intersection(job.writes) else {"job": job.name}
+    return ScrapeTarget(service.environment, job.name, Address(service.name), job.location), labels
+
+
+def _targets(environment: str, snapshot: Snapshot, *, live: bool) -> Iterator[tuple[ScrapeTarget | LiveTarget, str]]:
+    """The targets that count, each with the configuration of the server that reads it."""
     if live:
-        yield from (target for target in snapshot.live_targets if target.environment == environment)
-    else:
-        yield from snapshot.targets(environment)
+        yield from ((target, "") for target in snapshot.live_targets if target.environment == environment)
+        return
+    for config in snapshot.prometheus_configs(environment):
+        yield from ((target, config.path) for job in config.jobs for target in job.targets)
 
 
 def _of_target(
@@ -237,6 +344,11 @@ def selects(selector: Selector, series: Series) -> Match:
         return Match.NO
     exact = selector.name in SYNTHETIC
     pinned = False
+    if series.strangers:
+        named = {m.value for m in selector.matchers if m.op == "=" and m.label in _SELF_NAMING} & series.strangers
+        if named and not named & series.called:
+            return Match.NO
+        pinned = bool(named)
     for matcher in selector.matchers:
         if matcher.label == NAME:
             continue
@@ -251,6 +363,9 @@ def selects(selector: Selector, series: Series) -> Match:
     if pinned or name is Match.YES:
         return Match.YES
     return Match.PERHAPS if series.prefixes is None else Match.NO
+
+
+_SELF_NAMING = frozenset({*IDENTIFYING, *(f"exported_{name}" for name in IDENTIFYING)})
 
 
 def _pins(matcher: Matcher) -> bool:

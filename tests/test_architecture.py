@@ -23,6 +23,8 @@ LAYERS = (
         "relabel",
         "routing",
         "scrapes",
+        "feeding",
+        "relays",
         "series",
         "alerting",
         "discovered",

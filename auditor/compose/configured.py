@@ -13,7 +13,16 @@ from auditor.yamlfile import Mapping, Sequence, Value
 _LONGEST = 8 << 10  # characters of a command that are looked at
 _FILE = re.compile(r"(?:file:)?(/[\w.@+/-]+\.(?:ya?ml|json|conf|cfg|ini|toml|alloy|river|hcl))")
 # Flags whose value is the program's own configuration: not that of its web server, nor one of its modules.
+_RECEIVES = re.compile(
+    r"--?web\.enable-(?:otlp|remote-write)-receiver(?:=true)?"
+    r"|(?:--?enable-feature=)?(?:[\w-]+,)*(?:otlp|remote)-write-receiver(?:,[\w-]+)*"
+)
 _FLAG = re.compile(r"-{1,2}(?:config|config[.-]?file|configuration|promscrape\.config|conf|c)")
+
+
+def takes_samples(service: Mapping) -> bool:
+    """Whether its command line tells a Prometheus to take what others push to it."""
+    return any(_RECEIVES.fullmatch(word) for key in ("entrypoint", "command") for word in _words(service.get(key)))
 
 
 def config_files(service: Mapping) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import field, replace
 
 from auditor.compose import dockerfile
-from auditor.compose.configured import config_files, granted_files
+from auditor.compose.configured import config_files, granted_files, takes_samples
 from auditor.compose.files import Loader, Source, beneath
 from auditor.compose.hardening import hardening, idle
 from auditor.compose.healthcheck import Question, question
@@ -152,6 +152,7 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
         secrets=_granted(service, "secrets"),
         configs=_granted(service, "configs"),
         config_files=config_files(service),
+        takes_samples=takes_samples(service),
         granted_files=granted_files(service, context.config_files),
     )
 

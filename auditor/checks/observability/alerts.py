@@ -150,13 +150,18 @@ def dead_alert(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem
     """
     live = snapshot.source("prometheus-api", config.environment).state == "ok"
     everything = snapshot.prometheus_of(config.environment) or config
-    if (not live and any(job.discovery for job in everything.jobs)) or (live and config.path != everything.path):
+    hidden = any(job.discovery or job.asked_of for job in everything.jobs)
+    if (not live and hidden) or (live and config.path != everything.path):
         return
-    for rule in alerting.rules_of(config.environment, snapshot) if live else config.rules:
+    asked = alerting.asked_config(config.environment, snapshot) if live else None
+    for rule, server in alerting.by_server(config.environment, snapshot):
+        if not live and server is not config:
+            continue
         giving = [part for part in alerting.written(rule.expr) if part.gives and not part.absent]
         giving = [part for part in giving if part.selector.name not in _MADE_BY_RULES]
-        if giving and not any(alerting.can_select(part, everything, snapshot) for part in giving):
-            because = "nothing in the running Prometheus is" if live else "no scrape job gives"
+        if giving and not any(alerting.can_select(part, everything, snapshot, server.path) for part in giving):
+            running = asked is not None and server.path == asked.path
+            because = "nothing in the running Prometheus is" if running else "no scrape job gives"
             yield Problem(
                 f"alert `{rule.name}` can never fire: {because} `{giving[0].selector}`",
                 (rule.location,) if rule.location.path else (),

@@ -18,7 +18,7 @@ from auditor.model import (
     Severity,
 )
 from auditor.registry import Problem, check
-from auditor.scrapes import hidden, live_scrapes_of, spoken_for
+from auditor.scrapes import federates, hidden, live_scrapes_of, spoken_for
 from auditor.series import known_program
 from auditor.servers import paths
 
@@ -150,7 +150,8 @@ def not_scraped(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     if config is None or service.lifecycle not in _LASTING or snapshot.excuse(service):
         return
     endpoint = _endpoint(service, snapshot)
-    if endpoint is None or ladder.targets_of(service, snapshot) or hidden(service, snapshot):
+    targets = [target for target in ladder.targets_of(service, snapshot) if not federates(target)]
+    if endpoint is None or targets or hidden(service, snapshot):
         return
     if live_scrapes_of(service, snapshot):
         return

@@ -10,7 +10,18 @@ from auditor.inventory import LOCAL_HOSTS, Service, Snapshot
 from auditor.model import Address, Evidence, LiveTarget, Location, PrometheusConfig, ScrapeTarget, Severity
 from auditor.reach import address_in, answer, known_ports
 from auditor.registry import BY_CRITICALITY, Problem, check
-from auditor.scrapes import UNREACHABLE, WRONG_PORT, Scrape, gone, live_scrapes_of, lost_subject, resolved, spoken_for
+from auditor.scrapes import (
+    UNREACHABLE,
+    WRONG_PATH,
+    WRONG_PORT,
+    Scrape,
+    federates,
+    gone,
+    live_scrapes_of,
+    lost_subject,
+    resolved,
+    spoken_for,
+)
 
 
 @check(
@@ -63,11 +74,11 @@ def _asked(target: ScrapeTarget) -> Iterator[tuple[str, Address, Location]]:
 @check(
     PrometheusConfig,
     Severity.WARNING,
-    fix="Scrape the port that has the metrics; a database's are at its exporter.",
+    fix="Scrape the port and the path that have the metrics; a database's are at its exporter.",
     needs=("prometheus", "compose"),
 )
 def target_port_wrong(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
-    """A scrape job asks a service at a port where it has no metrics.
+    """A scrape job asks a service at a port, or under a path, where it has no metrics.
 
     The target is down, or worse, answers something else. Silent where a running Prometheus finds the target up.
 
@@ -86,16 +97,19 @@ def target_port_wrong(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[
         prometheus:
           scrape_configs: [{job_name: redis, static_configs: [{targets: ["cache-metrics:9121"]}]}]
     """
-    for scrape, target in _faulty(config, snapshot, WRONG_PORT):
+    for scrape, target in (*_faulty(config, snapshot, WRONG_PORT), *_faulty(config, snapshot, WRONG_PATH)):
         service = scrape.answer.service
+        if scrape.fault == WRONG_PATH and federates(target):
+            continue
+        path = target.metrics_path if scrape.fault == WRONG_PATH else ""
         meant = _meant(target, service, snapshot)
         if meant is not None:
             said = f"which is `{service.name}` itself: `{meant.name}` is not there"
             service = meant
         else:
-            said = f"but {_where(service, scrape.answer.port)}"
+            said = f"but {_under(service) if path else _where(service, scrape.answer.port)}"
         yield Problem(
-            f"job `{target.job}` scrapes {_host_port(target)}, {said}",
+            f"job `{target.job}` scrapes {_host_port(target)}{path}, {said}",
             (target.location,),
             service=service.name,
             key=f"{target.job}:{target.address.port}",
@@ -114,6 +128,13 @@ def _meant(target: ScrapeTarget, server: Service, snapshot: Snapshot) -> Service
     own = (s for s in snapshot.services if s.environment == target.environment and s is not server)
     having = [service for service in own if target.address.port in known_ports(service)]
     return having[0] if len(having) == 1 else None
+
+
+def _under(service: Service) -> str:
+    declared = service.entry.metrics if service.entry else None
+    known = service.component.metrics if service.component else None
+    metrics = declared or known
+    return f"`{service.name}` has its metrics at {metrics.path if metrics else ''}"
 
 
 def _where(service: Service, asked: int | None) -> str:

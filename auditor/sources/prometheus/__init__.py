@@ -53,6 +53,7 @@ def parse_prometheus(
         faults=tuple(reading.faults),
         server=server,
         alert_relabelling=alert_relabelling(reading, reading.mapping(root, "alerting")),
+        reads_others=bool(root.get("remote_read")),
     )
 
 

@@ -82,6 +82,7 @@ class _Job:
     metrics_path: str
     rules: list[Rule] = field(default_factory=list)
     certain: bool = True  # every rule could be read
+    unseen: set[str] = field(default_factory=set)  # where further targets may come from than those that were found
     judged: bool = True  # every rule is of a kind that is known
 
 
@@ -133,12 +134,15 @@ def _job(reading: Reading, item: Mapping, path: str) -> ScrapeJob:
         if kind in discovery:
             told = list(read(job))
             found += told
-            if told:
+            if told and kind not in job.unseen:
                 discovery.remove(kind)
     targets, dropped, unclear = _relabelled(job, found)
+    discovery += sorted(job.unseen - {*discovery})
+    engine = discovery == ["docker_sd_configs"]
+    asked_of: list[str] = []
     if discovery and (constant := _constant_address(job)) is not None:
         targets.append(constant)
-        discovery = []
+        asked_of, discovery = discovery, []
     elif unclear:
         discovery.append("relabel_configs")
     return ScrapeJob(
@@ -150,9 +154,11 @@ def _job(reading: Reading, item: Mapping, path: str) -> ScrapeJob:
         tuple(dropped),
         *_metrics_dropped(job),
         tuple(dict.fromkeys("*" if rule.action == "labelmap" else rule.target for rule in job.rules if rule.target)),
-        tuple(_of_engine(job)) if discovery == ["docker_sd_configs"] and job.certain and job.judged else None,
-        tuple(_engines(job)) if discovery == ["docker_sd_configs"] else (),
+        tuple(_of_engine(job)) if engine and job.certain and job.judged else None,
+        tuple(_engines(job)) if engine else (),
         job.metrics_path,
+        item.get("honor_labels") is True,
+        tuple(asked_of),
     )
 
 
@@ -186,25 +192,39 @@ def _group(job: _Job, group: Mapping, path: str) -> Iterator[Found]:
         location = job.reading.at(targets, index, path)
         if not isinstance(target, str):
             job.reading.fault(f"a target of job `{job.name}` is no `host:port`", location)
-        elif "$" not in target:  # else filled in by whatever makes the file; its host is not known here
+        elif "$" in target or "{{" in target:  # filled in by whatever makes the file; its host is not known here
+            job.unseen.add("variables in `targets`")
+        else:
             yield Found(labels | {"__address__": target}, location)
 
 
 def _from_files(job: _Job) -> Iterator[Found]:
     for source in job.reading.mappings(job.item, "file_sd_configs", job.path):
         for pattern in job.reading.patterns(source, "files"):
+            if not pattern.files:  # something may write them when it runs
+                job.unseen.add("file_sd_configs")
             for name in pattern.files or ():
-                content = job.reading.parsed(name)
-                for group in content if isinstance(content, Sequence) else ():
-                    if isinstance(group, Mapping):
-                        for found in _group(job, group, name):
-                            yield Found(found.labels | {"__meta_filepath": name}, found.location)
+                yield from _from_file(job, name)
+
+
+def _from_file(job: _Job, name: str) -> Iterator[Found]:
+    content = job.reading.parsed(name)
+    if not isinstance(content, Sequence):
+        job.unseen.add("file_sd_configs")
+        if content is not None:
+            job.reading.fault("a file of targets is a list of groups", Location(name, locate(content)))
+        return
+    for group in content:
+        if isinstance(group, Mapping):
+            for found in _group(job, group, name):
+                yield Found(found.labels | {"__meta_filepath": name}, found.location)
 
 
 def _from_names(job: _Job) -> Iterator[Found]:
     """The names of `dns_sd_configs` for addresses; what a name resolves to is not known here, who answers to it is."""
     for source in job.reading.mappings(job.item, "dns_sd_configs", job.path):
         if str(source.get("type", "SRV")).upper() not in ("A", "AAAA") or not isinstance(source.get("port"), int):
+            job.unseen.add("dns_sd_configs")
             continue
         names = job.reading.items(source, "names", job.path)
         for index, name in enumerate(names):
