@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from auditor import charting, engine, live, policy
+from auditor import charting, engine, live, policy, whereabouts
 from auditor.digest import Digester
 from auditor.errors import AuditorError, CatalogueError, EvidenceError, SettingsError, UsageError, did_you_mean
 from auditor.frozen import dataclass
@@ -37,11 +37,15 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a project lies. `catalogue` and `directory` are relative to `root`; no catalogue: None."""
+    """Where a project lies. `catalogue` and `directory` are relative to `root`; no catalogue: None.
+
+    `name`: what the root is called where the command stands, which may be that of a link.
+    """
 
     root: Path
     catalogue: str | None
     directory: str
+    name: str = ""
 
 
 def _quiet(_: str) -> None:
@@ -62,7 +66,14 @@ def locate(settings: Settings, cwd: Path | None = None) -> Place:
     relative = start.relative_to(root).as_posix()
     directory = "" if relative == "." else relative
     name = catalogue.relative_to(root).as_posix() if catalogue else None
-    return Place(root, name, directory)
+    return Place(root, name, directory, _called(root, settings, cwd))
+
+
+def _called(root: Path, settings: Settings, cwd: Path | None) -> str:
+    """What the root is called where the settings lead to it: Compose resolves no links."""
+    here = cwd or whereabouts.current(os.environ)
+    named = settings.catalogue or next(iter(settings.compose_files), None)
+    return whereabouts.called(root, Path(os.path.normpath(here / named)).parent if named else here).name
 
 
 def _catalogue(settings: Settings, here: Path) -> Path | None:
@@ -127,7 +138,7 @@ def gather(settings: Settings, progress: Progress | None = None, engines: live.E
             directory=place.directory,
             files=_compose_files(settings, place),
             variables={name: os.environ[name] for name in settings.admit if name in os.environ},
-            root_name=place.root.name,
+            root_name=place.name,
             digest=digest,
             asked=asked,
         )

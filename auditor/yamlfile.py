@@ -42,10 +42,13 @@ Dialect = Literal["1.2", "go"]
 class Mapping(dict[str, "Value"]):
     """A mapping. `line`: where it begins, from 1; `lines`: the line of each key.
 
-    A key that came by `<<` keeps the line where the anchor's mapping defines it.
+    A key that came by `<<` keeps the line where the anchor's mapping defines it. `overrode`: key -> the lines of what
+    `<<` brought and lost, the next best first; only there where it is not empty.
     """
 
-    __slots__ = ("line", "lines")
+    __slots__ = ("line", "lines", "overrode")
+
+    overrode: dict[str, tuple[int, ...]]
 
     def __init__(
         self,
@@ -270,6 +273,8 @@ _WORDS: dict[str, Value] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -_INFINITE),
 }
 _MERGE = "<<"
+_NONE: dict[str, tuple[int, ...]] = {}
+_MOST_LOST = 20  # lines that are kept of what one key won against: merges of merges would make them many
 _ODD_KEYS = frozenset(_WORDS) | {_MERGE}
 _NUMERIC = frozenset("+-.0123456789")
 # No number that anyone means is longer; Python's own conversions stop at 4,300 digits.
@@ -612,15 +617,23 @@ class _Reading:
         A key that is reset counts as absent to `<<`: to Compose what it brings stands in for the earlier files' value.
         """
         value, line = mapping.pop(_MERGE), mapping.lines.pop(_MERGE)
+        overrode: dict[str, tuple[int, ...]] = {}
         for source in value if isinstance(value, Sequence) else (value,):
             if not isinstance(source, Mapping):
                 raise self.refuse("`<<` wants a mapping or a list of mappings", line)
+            theirs = getattr(source, "overrode", _NONE)
             for key in source:
                 if key not in mapping:
                     mapping[key] = source[key]
                     mapping.lines[key] = source.lines[key]
-                elif _is_reset(mapping[key]) and not isinstance(source[key], Tagged):
+                    if key in theirs:
+                        overrode[key] = theirs[key]
+                    continue
+                overrode[key] = (*overrode.get(key, ()), source.lines[key], *theirs.get(key, ()))[:_MOST_LOST]
+                if _is_reset(mapping[key]) and not isinstance(source[key], Tagged):
                     mapping[key] = Tagged("!override", source[key], source.lines[key])
+        if overrode:
+            mapping.overrode = overrode
 
     # Refusals.
 

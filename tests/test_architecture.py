@@ -53,7 +53,7 @@ LAYERS = (
         "checks",
     ),
     ("engine",),
-    ("sources", "probes", "state", "store", "exporters"),
+    ("sources", "probes", "state", "store", "whereabouts", "exporters"),
     ("gather", "live", "draft", "demo_live"),
     ("scan", "act", "plan", "plugins", "rewriting"),
     ("cli", "web", "__main__"),

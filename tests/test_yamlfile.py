@@ -196,6 +196,22 @@ def test_merged_keys_keep_their_lines() -> None:
     assert value["c"].lines == {"y": 5, "x": 2}
 
 
+LOST = {
+    "b: &b\n  x: 1\nc:\n  <<: *b\n  x: 2": {"x": (2,)},
+    "b: &b\n  x: 1\nd: &d\n  x: 2\nc:\n  <<: [*b, *d]": {"x": (4,)},
+    "b: &b\n  x: 1\nd: &d\n  x: 2\nc:\n  <<: [*d, *b]\n  x: 3": {"x": (4, 2)},
+    "b: &b\n  x: 1\nd: &d\n  <<: *b\n  x: 2\nc:\n  <<: *d\n  x: 3": {"x": (5, 2)},
+    "b: &b\n  x: 1\nd: &d\n  <<: *b\n  x: 2\nc:\n  <<: *d": {"x": (2,)},
+    "b: &b\n  x: 1\nc:\n  <<: *b\n  y: 2": None,
+}
+
+
+@pytest.mark.parametrize(("text", "lines"), LOST.items())
+def test_what_a_merge_brings_and_loses_is_kept_by_its_lines(text: str, lines: object) -> None:
+    value = parse(text.encode(), "x")
+    assert isinstance(value, Mapping) and getattr(value["c"], "overrode", None) == lines
+
+
 def test_an_alias_shares_its_object() -> None:
     value = parse(b"a: &a [1]\nb: *a\n&k key: 1\n*k : 2\n".replace(b"*k : 2\n", b""), "x")
     assert isinstance(value, Mapping) and value["a"] is value["b"]

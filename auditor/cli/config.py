@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from auditor import whereabouts
 from auditor.cli import output
 
 if TYPE_CHECKING:
@@ -104,14 +105,14 @@ def compute(asked: Mapping[str, Any], environ: Mapping[str, str]) -> Canonical:
     from auditor.model import EnvironmentSpec, Location
     from auditor.sources import compose_schema
 
-    here = Path.cwd()
-    home = Path(given).resolve() if (given := asked.get("project_directory")) else None
+    here = _clean(whereabouts.current(environ))
+    home = _clean(here / given) if (given := asked.get("project_directory")) else None
     named = asked.get("files") or _named(environ)
     if "" in named:
         raise UsageError("the name of a Compose file is empty", help="look at `-f` and `COMPOSE_FILE`")
-    files = _files(named, home or here)
-    env_files = [_from_home(file).absolute() for file in asked.get("env_files") or _named_env_files(environ)]
-    start = home or (files[0].parent.resolve() if files else here)
+    files = _files(named, here, home or here)
+    env_files = [_clean(here / _from_home(file)) for file in asked.get("env_files") or _named_env_files(environ)]
+    start = home or (files[0].parent if files else here)
     root = _root(asked.get("root"), start if files else _start(start, here))
     beside = [] if here.is_relative_to(root) else [here / ".env"]
     tree = _tree(root, [*files, *env_files, *beside], asked.get("allow_paths") or (), standard_input="-" in named)
@@ -121,7 +122,7 @@ def compute(asked: Mapping[str, Any], environ: Mapping[str, str]) -> Canonical:
         Location("the command line"),
         project=_name(asked.get("name") or None),
         profiles=tuple(asked.get("profiles") or ()),
-        env_file=tuple(_relative(path, root / directory) for path in env_files),
+        env_file=tuple(os.path.relpath(_relative(path, root) or ".", directory or ".") for path in env_files),
     )
     return canonical(
         spec,
@@ -130,7 +131,7 @@ def compute(asked: Mapping[str, Any], environ: Mapping[str, str]) -> Canonical:
         root=str(root),
         directory=directory,
         files=tuple(_relative(path, root) for path in files) or None,
-        variables={**environ, "PWD": _working_directory(environ)},
+        variables={**environ, "PWD": str(whereabouts.current(environ))},
         interpolate=not asked.get("no_interpolate"),
         form="json" if asked.get("form", "json") == "json" else "yaml",
         standing=Standing(
@@ -149,7 +150,7 @@ def _tree(root: Path, named: list[Path], allowed: Iterable[str], *, standard_inp
     from auditor.sources.tree import MAX_BYTES, DiskTree, WithText
 
     outside = [*map(Path, allowed), *(path for path in named if path.exists())]
-    tree = DiskTree(root, allow=[path for path in outside if not path.resolve().is_relative_to(root)])
+    tree = DiskTree(root, allow=[path for path in outside if not path.resolve().is_relative_to(root.resolve())])
     if not standard_input:
         return tree
     data = sys.stdin.buffer.read(MAX_BYTES + 1)
@@ -158,11 +159,16 @@ def _tree(root: Path, named: list[Path], allowed: Iterable[str], *, standard_inp
     return WithText(tree, _relative(next(path for path in named if path.name == "-"), root), data)
 
 
-def _files(named: Sequence[str], here: Path) -> list[Path]:
+def _clean(path: Path) -> Path:
+    """An absolute path without `..`, by its names alone, as Compose does it."""
+    return Path(os.path.normpath(path))
+
+
+def _files(named: Sequence[str], here: Path, home: Path) -> list[Path]:
     """The files; standard input is one called `-`, beside the first of the others."""
     once = [file for index, file in enumerate(named) if file != "-" or "-" not in named[:index]]
-    beside = next((Path(file).absolute().parent for file in once if file != "-"), here)
-    return [beside / "-" if file == "-" else Path(file).absolute() for file in once]
+    beside = next((_clean(here / file).parent for file in once if file != "-"), home)
+    return [beside / "-" if file == "-" else _clean(here / file) for file in once]
 
 
 def _named(environ: Mapping[str, str]) -> list[str]:
@@ -193,12 +199,6 @@ def _without_dotenv(environ: Mapping[str, str]) -> bool:
     return _DISABLED[said]
 
 
-def _working_directory(environ: Mapping[str, str]) -> str:
-    """The current directory by the name that the shell has for it."""
-    told = Path(environ.get("PWD", ""))
-    return str(told if told.is_absolute() and told.is_dir() and told.samefile(Path.cwd()) else Path.cwd())
-
-
 def _start(begin: Path, here: Path) -> Path:
     """The nearest directory from one upwards that has a Compose file, else itself."""
     from auditor.compose.files import DEFAULT_FILES
@@ -226,19 +226,22 @@ def _root(asked: str | None, start: Path) -> Path:
     from auditor.errors import UsageError
 
     if asked is None:
-        found = next((place for place in (start, *start.parents) if (place / ".git").exists()), start)
+        found = whereabouts.root_of(start)
         return next(place for place in (found, *found.parents) if place.is_dir())
-    root = Path(asked).resolve()
+    root = Path(asked).absolute()
     if not root.is_dir():
         raise UsageError(f"--root `{asked}` is no directory")
-    if not start.is_relative_to(root):
+    if not start.is_relative_to(root := whereabouts.called(root, start)):
         raise UsageError(f"`{start}` lies outside the root `{root}`", help="name another --root")
     return root
 
 
 def _relative(path: Path, root: Path) -> str:
     """A path as seen from the root, which is "" itself."""
-    found = Path(os.path.relpath(path.parent.resolve() / path.name, root)).as_posix()
+    inside = path.is_relative_to(root)
+    found = (
+        os.path.relpath(path, root) if inside else os.path.relpath(path.parent.resolve() / path.name, root.resolve())
+    )
     return "" if found == "." else found
 
 

@@ -180,3 +180,11 @@ _BARE = re.compile(r"^[ \t]*(?:export[ \t]+)?([\w.\-\[\]]+)[ \t]*(?:#[^\n]*)?\r?
 def bare_names(data: bytes) -> tuple[str, ...]:
     """The lines that are only a name, whose value is the shell's where it has one."""
     return tuple(_BARE.findall(data.decode("utf-8", "replace")))
+
+
+_REFERRED = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+
+
+def referred_names(data: bytes) -> frozenset[str]:
+    """The variables that lines may take their values from."""
+    return frozenset((*_REFERRED.findall(data.decode("utf-8", "replace")), *bare_names(data)))

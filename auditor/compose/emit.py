@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from auditor.compose.goyaml import block, scalar
-from auditor.compose.merge import Merged
+from auditor.compose.merge import lost
 from auditor.compose.places import Places
 from auditor.model import Location
 from auditor.yamlfile import Mapping, Sequence, Value
@@ -106,8 +106,7 @@ def _walk(value: Value, path: str, above: tuple[int, ...]) -> Iterator[tuple[str
 def _positions(mapping: Mapping, key: str) -> tuple[int, ...]:
     if key not in mapping.lines:
         return ()
-    overrode = mapping.overrode.get(key, ()) if isinstance(mapping, Merged) else ()
-    return (mapping.lines[key], *overrode)
+    return (mapping.lines[key], *lost(mapping).get(key, ()))
 
 
 # --- YAML ------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Mapping as AnyMapping
 from typing import TypeAlias
 
 from auditor.compose.goyaml import in_order
-from auditor.compose.merge import Merged, Pairs, keyed, unwrap
+from auditor.compose.merge import Merged, Pairs, keyed, lost, unwrap
 from auditor.compose.places import Faults
 from auditor.compose.values import boolean, scalar_text, size, split
 from auditor.frozen import dataclass
@@ -93,8 +93,8 @@ def put(result: Merged, key: str, made: Value, source: Mapping, old: str | None 
     result[key] = made
     if old in source.lines:
         result.lines[key] = source.lines[old]
-    if isinstance(source, Merged) and old in source.overrode:
-        result.overrode[key] = source.overrode[old]
+    if old in (overrode := lost(source)):
+        result.overrode[key] = overrode[old]
 
 
 def extensions(result: Merged, value: Mapping, *, yaml: bool = True) -> None:

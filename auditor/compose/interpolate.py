@@ -185,6 +185,8 @@ class Interpolation:
         if offset:
             container.line += offset
             lines = container.lines = {key: line + offset for key, line in lines.items()}
+            if lost := getattr(container, "overrode", None):
+                container.overrode = {key: tuple(line + offset for line in given) for key, given in lost.items()}
         for key, value in container.items():
             kind = value.__class__
             if kind is str:

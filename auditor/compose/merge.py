@@ -22,14 +22,12 @@ _MOST_SUBNETS = 10_000  # pairs of subnets that are compared
 class Merged(Mapping):
     """A mapping that came of several. `overrode`: key -> positions of the values that lost, the latest first."""
 
-    __slots__ = ("overrode",)
-
-    overrode: dict[str, tuple[int, ...]]
+    __slots__ = ()
 
     @classmethod
     def of(cls, base: Mapping) -> Merged:
         merged = cls(base, line=base.line, lines=dict(base.lines))
-        merged.overrode = dict(base.overrode) if isinstance(base, Merged) else {}
+        merged.overrode = dict(lost(base))
         return merged
 
 
@@ -39,11 +37,22 @@ class Pairs(Merged):
     __slots__ = ()
 
 
+_NONE: dict[str, tuple[int, ...]] = {}
+
+
+def lost(mapping: Mapping) -> dict[str, tuple[int, ...]]:
+    """Key -> positions of the values that lost against its own, in other files or under a `<<`."""
+    return getattr(mapping, "overrode", _NONE)
+
+
 def copied(mapping: Mapping) -> Mapping:
     """A mapping of its own with the same values, which still knows what it overrode."""
     if isinstance(mapping, Merged):
         return type(mapping).of(mapping)
-    return Mapping(mapping, line=mapping.line, lines=dict(mapping.lines))
+    result = Mapping(mapping, line=mapping.line, lines=dict(mapping.lines))
+    if overrode := lost(mapping):
+        result.overrode = dict(overrode)
+    return result
 
 
 Rule: TypeAlias = "Callable[[Value, Value, Where], Value]"
@@ -83,7 +92,7 @@ def kind(value: Value) -> str:
 def merge_mapping(base: Mapping, over: Mapping, rules: dict[str, Rule], where: Where) -> Mapping:
     """`over` upon `base`; keys without a rule follow `generic`."""
     merged = type(base).of(base) if isinstance(base, Merged) else Merged.of(base)
-    faults, service = where.faults, where.service
+    faults, service, below = where.faults, where.service, lost(over)
     for key, value in over.items():
         position = over.lines[key]
         before = unwrap(merged.get(key))
@@ -113,10 +122,9 @@ def merge_mapping(base: Mapping, over: Mapping, rules: dict[str, Rule], where: W
                 merged[key] = result
                 continue
         if key in merged.lines:
-            own = over.overrode.get(key, ()) if isinstance(over, Merged) else ()
-            merged.overrode[key] = (*own, merged.lines[key], *merged.overrode.get(key, ()))
-        elif isinstance(over, Merged) and key in over.overrode:
-            merged.overrode[key] = over.overrode[key]
+            merged.overrode[key] = (*below.get(key, ()), merged.lines[key], *merged.overrode.get(key, ()))
+        elif key in below:
+            merged.overrode[key] = below[key]
         merged[key] = result
         merged.lines[key] = position
     return merged
@@ -205,6 +213,8 @@ def _in_order(value: Value, where: Where) -> Mapping | None:
     if not isinstance(value, Mapping) or isinstance(value, Pairs):
         return value if isinstance(value, Pairs) else None
     result = Mapping(line=value.line, lines=value.lines)
+    if overrode := lost(value):
+        result.overrode = overrode
     for key in sorted(value):
         item = value[key]
         if isinstance(item, Sequence | Mapping):  # each item a pair, in their order as texts, and the last one wins

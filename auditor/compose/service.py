@@ -36,7 +36,7 @@ from auditor.compose.forms import (
     whole,
 )
 from auditor.compose.interpolate import Text
-from auditor.compose.merge import Merged, build_mapping, keyed, named, started, unwrap
+from auditor.compose.merge import Merged, build_mapping, keyed, lost, named, started, unwrap
 from auditor.compose.values import boolean, scalar_text
 from auditor.yamlfile import Mapping, Sequence, Value
 
@@ -561,8 +561,7 @@ def _folded(value: Mapping, environment: Given, work: Work) -> Mapping:
     result = begun(own)
     for key in work.ordered(environment):
         result[key], (result.lines[key], *older) = environment[key]
-        if isinstance(own, Merged) and key in own.overrode:
-            older = [*own.overrode[key], *older]
+        older = [*lost(own).get(key, ()), *older]
         if older:
             result.overrode[key] = tuple(older)
     return result

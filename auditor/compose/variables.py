@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from auditor.compose.dotenv import referred_names
 from auditor.compose.files import Loader, Source
 from auditor.compose.hardening import switches_debugging
 from auditor.compose.interpolate import Text
@@ -58,7 +59,8 @@ class Reader:
         self.loader = loader
         self.values = values  # what `KEY` without a value takes
         self.services = services
-        self._read: dict[tuple[EnvFile, ...], dict[str, _Judged]] = {}
+        self._read: dict[tuple[tuple[EnvFile, ...], tuple[tuple[str, str], ...]], dict[str, _Judged]] = {}
+        self._names: dict[str, frozenset[str]] = {}  # env file -> those that its lines refer to
         self._known: dict[tuple[str, str | None, bool, bool], _Said] = {}
 
     def judge(self, key: str, item: Value, location: Location, *, own: bool, from_file: bool = False) -> _Judged:
@@ -104,22 +106,44 @@ class Reader:
             return None
         return digest(value)
 
-    def from_files(self, files: tuple[EnvFile, ...]) -> dict[str, _Judged]:
-        """What the files give, a later one before an earlier; to be copied, not changed."""
+    def from_files(self, files: tuple[EnvFile, ...], environment: Mapping) -> dict[str, _Judged]:
+        """What the files give, a later one before an earlier; to be copied, not changed.
+
+        `environment`: that of the service, which the lines of its files may refer to.
+        """
         found: dict[str, _Judged] = {}
+        own: dict[str, str] = {}
         for number, file in enumerate(files, 1):
-            read = files[:number]  # a file's values follow from those before it, and from nothing of the service
+            own |= self._referred(file, environment)
+            read = files[:number], tuple(own.items())  # a file's values follow from those before it, and from these
             if read not in self._read:
-                self._read[read] = self._judged(file, found)
+                self._read[read] = self._judged(file, found, own)
             found = {**found, **self._read[read]} if found else self._read[read]
         return found
 
-    def _judged(self, file: EnvFile, before: dict[str, _Judged]) -> dict[str, _Judged]:
-        data = self.loader.beside(Source(file.path, Location(file.path))) or b""
+    def _referred(self, file: EnvFile, environment: Mapping) -> dict[str, str]:
+        """What the lines of a file take from the service's own variables: what the project has wins against those."""
+        names = self._names.get(file.path)
+        if names is None:
+            names = self._names[file.path] = referred_names(self._data(file))
+        asked = [name for name in names if name in environment and name not in self.values] if names else ()
+        given = {name: environment[name] for name in asked}
+        return {
+            name: scalar_text(value)
+            for name, value in given.items()
+            if value is not None and not (isinstance(value, Text) and value.unset)
+        }
+
+    def _data(self, file: EnvFile) -> bytes:
+        return self.loader.beside(Source(file.path, Location(file.path))) or b""
+
+    def _judged(self, file: EnvFile, before: dict[str, _Judged], own: dict[str, str]) -> dict[str, _Judged]:
         earlier = {key: item.value for key, item in before.items()}
+        known = {**own, **self.values} if own else self.values
+        entries = self.loader.parse_env(self._data(file), file.path, known, earlier, raw=file.raw)
         return {
             key: self.judge(key, entry.value, Location(file.path, entry.line), own=False, from_file=True)
-            for key, entry in self.loader.parse_env(data, file.path, self.values, earlier, raw=file.raw).items()
+            for key, entry in entries.items()
         }
 
 
@@ -128,7 +152,7 @@ def variables(name: str, environment: Mapping, files: tuple[EnvFile, ...], reade
     faults = reader.loader.faults
     prefix = name.upper().replace("-", "_")
     own = {prefix + "_HOST", prefix + "_HOSTNAME", prefix + "_ADDR", prefix + "_ADDRESS"}
-    shared = reader.from_files(files)
+    shared = reader.from_files(files, environment)
     found = {**shared}
     for key in own & shared.keys():
         item = shared[key]

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from auditor.compose import load, resolve_mount
+from auditor.digest import Digester
 from auditor.model import Definition, EnvironmentSpec, Location, Project
 from auditor.sources import compose_schema
 from tests.builders import MemoryTree
@@ -277,6 +278,26 @@ def test_an_env_file_means_what_those_before_it_make_of_it():
     found = project({"compose.yaml": services, **files})
     hosts = [[reference.address.host for reference in definition.references] for definition in found.definitions]
     assert hosts == [["redis"], ["kafka", "queue"]]  # a service's own name is no address that it calls
+
+
+OWN = {
+    ".env": "SET=project\n",
+    "compose.yaml": "services:\n"
+    "  s1: {image: 'a:1', env_file: a.env, environment: {OWN: one, SET: mine}}\n"
+    "  s2: {image: 'a:1', env_file: a.env, environment: [OWN=two]}\n"
+    "  s3: {image: 'a:1', env_file: a.env}\n",
+    "a.env": "URL=x-${OWN}\nALSO=x-${SET}\nMAYBE=${OWN-none}\n",
+}
+
+
+def test_lines_of_an_env_file_take_what_its_service_sets_where_the_project_does_not():
+    digest = Digester(bytes(32))
+    tree, spec = MemoryTree(OWN), EnvironmentSpec("prod", CATALOGUE)
+    found = load(spec, tree, schema=compose_schema.load(), directory="", digest=digest)
+    told = [{v.name: v.digest for v in item.variables} for item in found.definitions]
+    wanted = [("x-one", "one"), ("x-two", "two"), (None, "none")]
+    assert [(one["URL"], one["MAYBE"]) for one in told] == [(u and digest(u), digest(m)) for u, m in wanted]
+    assert {one["ALSO"] for one in told} == {digest("x-project")}
 
 
 def test_an_env_file_that_many_services_share_is_one_file():
