@@ -1,19 +1,22 @@
 """`@dataclass(frozen=True, slots=True)` as the standard library means it, in a fraction of its time.
 
 The library compiles six functions for each class, or three for one that is not frozen. Here all but one are shared, and
-that one is compiled for the first instance. Every start of the command makes more than a hundred such classes, a large
-audit 100,000 instances. `init=False`, `kw_only`, `InitVar` and `ClassVar` are not supported.
+that one is compiled for the first instance; what else the library says of a class, it is asked when somebody looks.
+Every start of the command makes more than a hundred such classes, a large audit 100,000 instances. `init=False`,
+`kw_only`, `InitVar` and `ClassVar` are not supported.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 T = TypeVar("T")
 _FEW = 5  # fields
+_NONE = dataclasses.MISSING
+_OF_THE_LIBRARY = ("__dataclass_fields__", "__dataclass_params__")
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
@@ -25,11 +28,10 @@ else:
 
 
 def _frozen(cls: type[T]) -> type[T]:
-    own = cls.__dict__
-    if cls.__bases__ != (object,) or "__post_init__" in own:  # a few: what the library does for them is not done here
+    if cls.__bases__ != (object,) or "__post_init__" in cls.__dict__:  # a few: that is left to the library
         return dataclasses.dataclass(frozen=True, slots=True)(cls)
-    made, fields = _made(cls)
-    made.__init__ = _first(made, fields, _init)
+    made, defaults = _made(cls, frozen=True)
+    made.__init__ = _first(made, defaults, frozen=True)
     made.__setattr__, made.__delattr__ = _set, _delete
     made.__getstate__, made.__setstate__ = _state, _restore
     return made  # type: ignore[no-any-return]
@@ -38,69 +40,74 @@ def _frozen(cls: type[T]) -> type[T]:
 def _open(cls: type[T]) -> type[T]:
     if cls.__bases__ != (object,) or "__post_init__" in cls.__dict__:
         return dataclasses.dataclass(slots=True)(cls)
-    made, fields = _made(cls)
-    made.__init__ = _first(made, fields, _open_init)
+    made, defaults = _made(cls, frozen=False)
+    made.__init__ = _first(made, defaults, frozen=False)
     made.__hash__ = None
     return made  # type: ignore[no-any-return]
 
 
-def _made(cls: type[T]) -> tuple[Any, tuple[dataclasses.Field[Any], ...]]:
-    """The class with its fields, its text and how it compares."""
-    own = cls.__dict__
-    # The library searches each annotation that is a text for what it treats specially: a third of all that it does.
-    annotations = cls.__annotations__
-    cls.__annotations__ = dict.fromkeys(annotations, object)
-    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(cls)
-    made.__annotations__ = annotations
-    fields = dataclasses.fields(made)
-    for field in fields:
-        field.type = annotations[field.name]
-    if "__repr__" not in own:
-        made.__repr__ = _repr
+def _made(cls: type[T], *, frozen: bool) -> tuple[Any, Mapping[str, Any]]:
+    """The class with its slots, its text and how it compares; and the defaults of its fields as they are written."""
+    own = dict(cls.__dict__)
+    names = tuple(cls.__annotations__)
+    defaults = {name: own.pop(name) for name in names if name in own}
+    own.pop("__dict__", None)
+    own.pop("__weakref__", None)
+    given = {"__slots__": names, "__qualname__": cls.__qualname__, "__match_args__": names, "__repr__": _repr}
+    asked = {name: _Library(name, cls, frozen=frozen) for name in _OF_THE_LIBRARY}
+    made: Any = type(cls.__name__, (), given | asked | own)
     if "__eq__" not in own:
-        made.__eq__, made.__hash__ = _comparing(tuple(field.name for field in fields))
-    return made, fields
+        made.__eq__, made.__hash__ = _comparing(names)
+    return made, defaults
 
 
-def _first(
-    made: Any, fields: tuple[dataclasses.Field[Any], ...], compiled: Callable[[Any, Any], Callable[..., None]]
-) -> Callable[..., None]:
+class _Library:
+    """What the library says of a class, found when somebody asks: of most classes nobody ever does."""
+
+    def __init__(self, name: str, written: type, *, frozen: bool) -> None:
+        self._name = name
+        self._written = written
+        self._frozen = frozen
+
+    def __get__(self, instance: object, owner: Any) -> Any:
+        # The class as it was written is nobody's any more, so the library may change it.
+        done: Any = dataclasses.dataclass(init=False, repr=False, eq=False, frozen=self._frozen)(self._written)
+        for name in _OF_THE_LIBRARY:
+            setattr(owner, name, getattr(done, name))
+        return getattr(owner, self._name)
+
+
+def _first(made: Any, defaults: Mapping[str, Any], *, frozen: bool) -> Callable[..., None]:
     """What makes the first instance, and the function that makes all others: many a class has none in a whole run."""
 
     def init(self: object, *given: object, **named: object) -> None:
-        made.__init__ = compiled(made, fields)
+        made.__init__ = _init(made, defaults, frozen=frozen)
         made.__init__(self, *given, **named)
 
     return init
 
 
-def _open_init(made: Any, fields: tuple[dataclasses.Field[Any], ...]) -> Callable[..., None]:
-    return _init(made, fields, frozen=False)
-
-
-def _init(made: Any, fields: tuple[dataclasses.Field[Any], ...], *, frozen: bool = True) -> Callable[..., None]:
+def _init(made: Any, defaults: Mapping[str, Any], *, frozen: bool) -> Callable[..., None]:
     """The function that is compiled.
 
     A frozen instance can only be filled by one call a field, an open one by assignments, in a quarter of the time: so a
     large one is of an open twin's class while it is filled.
     """
-    few = frozen and len(fields) < _FEW
+    names = made.__slots__
+    few = frozen and len(names) < _FEW
     swap = frozen and not few
-    open_twin = type(made.__name__, (), {"__slots__": made.__slots__}) if swap else None
-    scope: dict[str, Any] = {
-        "_frozen": made,
-        "_open": open_twin,
-        "_none": dataclasses.MISSING,
-        "_set": object.__setattr__,
-    }
+    open_twin = type(made.__name__, (), {"__slots__": names}) if swap else None
+    scope: dict[str, Any] = {"_frozen": made, "_open": open_twin, "_none": _NONE, "_set": object.__setattr__}
     parameters, body = ["self"], []
-    for field in fields:
-        name = value = field.name
-        if field.default is not dataclasses.MISSING:
-            scope[f"_default_{name}"] = field.default
+    for name in names:
+        value, default = name, defaults.get(name, _NONE)
+        factory = default.default_factory if isinstance(default, dataclasses.Field) else _NONE
+        default = default.default if isinstance(default, dataclasses.Field) else default
+        if default is not _NONE:
+            scope[f"_default_{name}"] = default
             parameters.append(f"{name}=_default_{name}")
-        elif field.default_factory is not dataclasses.MISSING:
-            scope[f"_make_{name}"] = field.default_factory
+        elif factory is not _NONE:
+            scope[f"_make_{name}"] = factory
             parameters.append(f"{name}=_none")
             value = f"_make_{name}() if {name} is _none else {name}"
         else:

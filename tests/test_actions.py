@@ -220,7 +220,7 @@ def test_a_server_that_allows_actions_needs_a_token() -> None:
 COMPOSE = """\
 name: shop
 services:
-  web: {image: "busybox:test", scale: 2, stop_grace_period: 1s}
+  web: {image: "busybox:test", scale: 2, stop_signal: SIGKILL}
   db: {image: "busybox:test"}
 """
 CATALOGUE = """\

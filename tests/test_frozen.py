@@ -28,9 +28,9 @@ class Plain:
         return f"{self.name}:{self.line}"
 
 
-def _like(make: Callable[..., Any]) -> Any:
+def _like(make: Callable[..., Any], *, frozen: bool = True) -> Any:
     body = {key: value for key, value in vars(Plain).items() if key not in ("__dict__", "__weakref__")}
-    return make(frozen=True, slots=True)(type("Plain", (), body))
+    return make(frozen=frozen, slots=True)(type("Plain", (), body))
 
 
 OURS, THEIRS = _like(frozen.dataclass), _like(dataclasses.dataclass)
@@ -53,6 +53,27 @@ def test_has_the_parameters_that_the_library_gives_it() -> None:
     OURS("the first one compiles")
     assert [*inspect.signature(OURS).parameters] == [*inspect.signature(THEIRS).parameters]
     assert OURS.__match_args__ == THEIRS.__match_args__
+
+
+@pytest.mark.parametrize("frozen_", [True, False])
+def test_the_library_knows_its_fields_whatever_it_is_asked_first(frozen_: bool) -> None:
+    for first in ("__dataclass_params__", "__dataclass_fields__"):
+        ours, theirs = _like(frozen.dataclass, frozen=frozen_), _like(dataclasses.dataclass, frozen=frozen_)
+        getattr(ours, first)
+        assert ours.__dataclass_params__.frozen is frozen_
+        fields = [[(f.name, f.type, f.default, f.repr) for f in dataclasses.fields(made)] for made in (ours, theirs)]
+        assert fields[0] == fields[1]
+
+
+def test_one_that_is_not_frozen_is_as_the_librarys_is() -> None:
+    ours, theirs = (_like(make, frozen=False) for make in (frozen.dataclass, dataclasses.dataclass))
+    mine, yours = ours("web", items=("b",)), theirs("web", items=("b",))
+    mine.line = yours.line = 7
+    assert repr(mine) == repr(yours)
+    assert mine == ours("web", 7, ("b",)) != ours("web", 8, ("b",))
+    assert dataclasses.replace(mine, name="db") == ours("db", 7, ("b",))
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(mine)
 
 
 def test_leaves_what_it_does_not_do_to_the_library() -> None:
