@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from collections.abc import Mapping as AnyMapping
 from contextlib import suppress
 from dataclasses import field
+from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from auditor.compose import dotenv
 from auditor.compose.casts import cast
-from auditor.compose.early import Early
 from auditor.compose.interpolate import Budget, ExpansionError, Interpolation, Scope, Text
 from auditor.compose.merge import TAGS, bare, copied, keyed, merge_model, merge_service, unwrap
 from auditor.compose.places import Faults, Places
@@ -25,6 +26,9 @@ from auditor.frozen import dataclass
 from auditor.model import Fault, Location
 from auditor.tree import NO_SUCH_FILE, Tree, join
 from auditor.yamlfile import Mapping, Sequence, Value, parse_documents
+
+if TYPE_CHECKING:
+    from auditor.compose.early import Early
 
 DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OVERRIDE_FILES = (
@@ -119,7 +123,6 @@ class Loader:
         self.strict = strict
         self.digest = digest
         self.faults = faults
-        self.early = Early(faults, interpolate, strict)
         self.places: Places = faults.places
         self.budget = Budget()
         self.read_files = 0
@@ -225,6 +228,13 @@ class Loader:
             first = self.places.at(self.places.offset(sources[0].path) + 1)
             self.faults.add("an empty Compose file", first, fatal=True)
         return merged
+
+    @cached_property
+    def early(self) -> Early:
+        """The judge of what something comes over; most projects are one file, and never ask."""
+        from auditor.compose.early import Early
+
+        return Early(self.faults, self.interpolate, self.strict)
 
     def _ended(self, model: Mapping) -> Mapping:
         """What a document made of the model, before anything comes over it: all that Compose asks of it so far."""
