@@ -72,7 +72,8 @@ def unforeseen(service: Service, snapshot: Snapshot) -> str | None:
     if elsewhere:
         return f"rules may stand in `{elsewhere[0]}`, outside the project"
     if sends_samples(config):
-        return f"rules may stand at `{config.remote_write[0].host}`, which all samples are sent to"
+        store = f"at `{config.remote_write[0].host}`" if config.remote_write else "at the store"
+        return f"rules may stand {store}, which all samples are sent to"
     jobs = list(unfollowed(service, snapshot))
     for rule in rules_of(environment, snapshot) if jobs else ():
         for part in resolved(rule.expr, config):
@@ -85,7 +86,7 @@ def unforeseen(service: Service, snapshot: Snapshot) -> str | None:
 
 def sends_samples(config: PrometheusConfig) -> bool:
     """Whether a Prometheus without rules sends its samples to a store that may have some."""
-    return bool(config.remote_write) and not config.rules
+    return (config.agent or bool(config.remote_write)) and not config.rules
 
 
 NOWHERE = Location("")  # of a rule that no file of the project holds

@@ -32,6 +32,8 @@ from auditor.model import (
     LogShipper,
     Project,
     PrometheusConfig,
+    RulePattern,
+    ScrapeJob,
     SourceState,
 )
 from auditor.sources.components import find_component_configs
@@ -194,9 +196,63 @@ def _prometheus(request: Request, spec: EnvironmentSpec, project: Project, facts
         facts.prometheus.append(config)
         read.append(path)
         jobs += len(config.jobs)
+    for config in _scrapers(request, spec, project, read, facts):
+        facts.prometheus.append(config)
+        read.append(config.path)
+        jobs += len(config.jobs)
+    if read:
+        facts.prometheus += _unseen_servers(request, spec, project, facts)
     state = "ok" if read else "not_asked"
     said = f"{counted(jobs, 'job')} in {', '.join(read)}" if read else None
     facts.sources.append(SourceState("prometheus", state, said, spec.name))
+
+
+def _unseen_servers(
+    request: Request, spec: EnvironmentSpec, project: Project, facts: FileFacts
+) -> Iterator[PrometheusConfig]:
+    """The composed servers beside those that were read whose configuration is not in the tree: it may say anything."""
+    known = {config.server for config in facts.prometheus if config.environment == spec.name}
+    for server in _servers(request, project, "prometheus"):
+        if server.name not in known and server.active and not _configured(request, server, (PROMETHEUS_FILE,)):
+            hidden = f"the configuration of `{server.name}`"
+            job = ScrapeJob(spec.name, server.name, server.location, discovery=(hidden,))
+            rules = RulePattern(server.config_files[0] if server.config_files else PROMETHEUS_FILE, server.location)
+            yield PrometheusConfig(
+                spec.name,
+                server.location.path,
+                jobs=(job,),
+                rule_patterns=(rules,),
+                alertmanager_discovery=(hidden,),
+                server=server.name,
+                reads_others=True,
+            )
+
+
+def _scrapers(
+    request: Request, spec: EnvironmentSpec, project: Project, read: list[str], facts: FileFacts
+) -> Iterator[PrometheusConfig]:
+    """What composed programs beside Prometheus scrape; one whose configuration cannot be read is a fault of its own."""
+    for definition in project.definitions:
+        known = knowledge.by_image(request.components, definition.image) if definition.image else None
+        key = known.key if known else "vmagent" if _is_vmagent(definition) else ""
+        if key not in ("alloy", "otel-collector", "vmagent") or not definition.active:
+            continue
+        from auditor.sources.prometheus.scrapers import read_scraper
+
+        try:
+            config = read_scraper(request.tree, definition, key, spec.name)
+        except AuditorError as error:
+            place = Location(error.path or definition.location.path, error.line)
+            if key == "vmagent":  # of the others, reading them as shippers of logs says so
+                facts.faults.append(Fault("invalid-yaml", error.what, place, environment=spec.name))
+            unread = ScrapeJob(spec.name, definition.name, place, (), (f"what `{definition.name}` scrapes",))
+            config = PrometheusConfig(spec.name, place.path, (unread,), server=definition.name, agent=True)
+        if config and config.path not in read:
+            yield config
+
+
+def _is_vmagent(definition: Definition) -> bool:
+    return bool(definition.image) and knowledge.is_repository(definition.image or "", "victoriametrics/vmagent")
 
 
 def _prometheus_files(

@@ -842,6 +842,7 @@ class PrometheusConfig:
     alertmanager_discovery: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
     server: str | None = None
+    agent: bool = False  # it only scrapes and sends on: rules are another's matter
     reads_others: bool = False  # it also asks other stores for what it is queried for
     alert_relabelling: tuple[Relabelling, ...] = ()  # of what is sent to Alertmanager
 

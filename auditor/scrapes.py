@@ -250,10 +250,11 @@ def _by_service(
     """The scrapes by service; those of an exporter are also those of the services that it speaks for."""
     groups: dict[str, list[Scrape]] = defaultdict(list)
     for scrape in found:
-        groups[scrape.service].append(scrape)
         others = spoken_for(scrape.answer.service, environment, snapshot)
         if asked := _asked(scrape, environment, snapshot):
             others = tuple({one.name: one for one in (*others, asked)}.values())
+        if scrape.target.probed is None or not has_exporters(scrape.answer.service):
+            groups[scrape.service].append(scrape)
         for other in others:
             groups[other.name].append(replace(scrape, service=other.name, own=False))
     return {name: tuple(scrapes) for name, scrapes in groups.items()}
@@ -263,10 +264,16 @@ def _asked(scrape: Scrape, environment: str, snapshot: Snapshot) -> Service | No
     """Whom an exporter of many is told to ask at one of its targets; a prober of anything has no metrics of others."""
     exporter, probed = scrape.answer.service, scrape.target.probed
     kinds = exporter.component.exporter_of if exporter.component else ()
-    address = address_in(probed) if probed and kinds else None
+    within = has_exporters(exporter)
+    address = address_in(probed) if probed and (kinds or within) else None
     found = answer(address, exporter, environment, snapshot) if address else None
-    of_kind = found and found.service.component and found.service.component.key in kinds
+    of_kind = found and (within or (found.service.component and found.service.component.key in kinds))
     return found.service if found and of_kind else None
+
+
+def has_exporters(service: Service) -> bool:
+    """Whether exporters of many kinds are built in, whose metrics are not its own."""
+    return service.component is not None and service.component.key == "alloy"
 
 
 # --- exporters -----------------------------------------------------------------------------------------------------

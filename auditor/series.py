@@ -23,6 +23,7 @@ from auditor.scrapes import (
     UNREACHABLE,
     Scrape,
     federates,
+    has_exporters,
     hidden,
     live_resolved,
     maybe_probed,
@@ -254,6 +255,9 @@ def _of_target(
         probed = _probed(target.probed, service, environment, snapshot)
         if probed:
             prefixes = (_PROBED,) if component and component.key == "blackbox-exporter" else own
+            if has_exporters(service):
+                prefixes = _exported(probed, snapshot)
+                foreign = tuple(prefix for prefix in alien if prefix not in prefixes)
             yield Series(probed.name, target, labels, prefixes, foreign, own_up=False)
         return
     for other in spoken_for(service, environment, snapshot):
@@ -269,6 +273,13 @@ def _probed(url: str, prober: Service, environment: str, snapshot: Snapshot) -> 
     address = address_in(url)
     found = answer(address, prober, environment, snapshot) if address else None
     return found.service if found else None
+
+
+def _exported(service: Service, snapshot: Snapshot) -> tuple[str, ...]:
+    """How the names of metrics begin that an exporter has of a service."""
+    key = service.component.key if service.component else ""
+    kinds = (one for one in snapshot.components if key in one.exporter_of or one.key == key)
+    return tuple(dict.fromkeys(prefix for one in kinds for prefix in one.series))
 
 
 def _contained(target: ScrapeTarget | LiveTarget, environment: str, snapshot: Snapshot) -> Iterator[Series]:

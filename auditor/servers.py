@@ -28,6 +28,7 @@ def together(configs: Sequence[PrometheusConfig]) -> PrometheusConfig:
         alertmanagers=tuple(target for config in configs for target in config.alertmanagers),
         alertmanager_discovery=tuple(kind for config in configs for kind in config.alertmanager_discovery),
         faults=(),
+        agent=all(config.agent for config in configs),
     )
 
 

@@ -36,6 +36,11 @@ def known_image(component: Component, image: str) -> str | None:
     return next((path for path in _readings(image) if path in component.images), None)
 
 
+def is_repository(image: str, path: str) -> bool:
+    """Whether an image reference is of a repository, whatever the registry, mirror, tag or digest."""
+    return path in _readings(image)
+
+
 def published(component: Component) -> str:
     """The image to use of a component, with its registry where that is not Docker's own."""
     first = component.images[0]

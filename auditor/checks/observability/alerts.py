@@ -90,7 +90,7 @@ def no_alert(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     yield Problem(
         f"no alert can fire for `{service.name}`: {loaded}",
         (service.location,) if service.location else (),
-        tuple(Evidence("prometheus", f"rules of `{one.path}`", one.path) for one in configs),
+        tuple(Evidence("prometheus", f"rules of `{one.path}`", one.path) for one in configs if not one.agent),
         cause=cause or (no_rules(config) if config and not rules else None),
         fix=_begin_with(service),
     )

@@ -18,7 +18,7 @@ from auditor.model import (
     Severity,
 )
 from auditor.registry import Problem, check
-from auditor.scrapes import federates, hidden, live_scrapes_of, spoken_for
+from auditor.scrapes import federates, hidden, live_scrapes_of, scrapes_of, spoken_for
 from auditor.series import known_program
 from auditor.servers import paths
 
@@ -52,7 +52,7 @@ def exporter_missing(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     exporter = _exporter(service)
     if exporter is None or not deployed(service, snapshot) or not _has_prometheus(environment, snapshot):
         return
-    if _speaks(exporter, service, snapshot):
+    if _speaks(exporter, service, snapshot) or any(not one.own for one in scrapes_of(service, snapshot)):
         return
     name = snapshot.missing_name(environment, exporter)
     component = snapshot.component(exporter)

@@ -39,7 +39,7 @@ def read_shipper(tree: Tree, definition: Definition, component: str, environment
     endings, parse = known
     texts: dict[str, bytes] = {}
     faults = []
-    for path in list(_mounted(tree, definition, endings))[:_FILE_LIMIT]:
+    for path in list(mounted(tree, definition, endings))[:_FILE_LIMIT]:
         try:
             texts[path] = tree.read(path)
         except EvidenceError as error:
@@ -58,7 +58,7 @@ def read_shipper(tree: Tree, definition: Definition, component: str, environment
     return replace(unread, inputs=inputs, traces=spans or (), location=Location(next(iter(texts)), 1))
 
 
-def _mounted(tree: Tree, definition: Definition, endings: tuple[str, ...]) -> Iterator[str]:
+def mounted(tree: Tree, definition: Definition, endings: tuple[str, ...]) -> Iterator[str]:
     """The files of the tree, with one of the endings, that are mounted into a service."""
     for mount in definition.mounts:
         source = mount.source

@@ -23,6 +23,9 @@ _TOKEN = re.compile(
 )
 
 
+_JOINS = frozenset({"concat", "array.concat"})
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """An expression that is no literal, by the name that it begins with, such as `discovery.docker.all.targets`."""
@@ -180,12 +183,27 @@ class _Reader:
         name = self.name()
         if name in ("true", "false", "null"):
             return {"true": True, "false": False, "null": None}[name]
+        if name in _JOINS and self.sign("("):
+            return self.joined(depth)
         found = Reference(name)
         while self.here.text in ("(", "["):
             closing = ")" if self.take().text == "(" else "]"
             inner = self.many("(", closing, depth)
             if isinstance(inner, Reference) and inner.name and closing == ")":
                 found = inner
+        return found
+
+    def joined(self, depth: int) -> list[Any]:
+        """What `concat` makes of its arguments."""
+        found: list[Any] = []
+        self.skip_lines()
+        while not self.sign(")"):
+            value = self.value(depth + 1)
+            found += value if isinstance(value, list) else [value]
+            self.skip_lines()
+            if not self.sign(",") and self.here.text != ")":
+                self.fail()
+            self.skip_lines()
         return found
 
     def many(self, opening: str, closing: str, depth: int) -> Any:

@@ -98,7 +98,7 @@ def jobs(reading: Reading, root: Mapping) -> Iterator[ScrapeJob]:
 
 def _all(reading: Reading, root: Mapping) -> Iterator[ScrapeJob]:
     for item in reading.mappings(root, "scrape_configs"):
-        yield _job(reading, item, reading.path)
+        yield job_of(reading, item, reading.path)
     for pattern in reading.patterns(root, "scrape_config_files"):
         if not pattern.files:
             yield ScrapeJob(reading.environment, pattern.pattern, pattern.location, (), ("scrape_config_files",))
@@ -106,12 +106,13 @@ def _all(reading: Reading, root: Mapping) -> Iterator[ScrapeJob]:
             content = reading.parsed(name)
             if isinstance(content, Mapping):
                 for item in reading.mappings(content, "scrape_configs", name):
-                    yield _job(reading, item, name)
+                    yield job_of(reading, item, name)
             elif content is not None:
                 reading.fault("a file of scrape configurations is a mapping", Location(name, locate(content)))
 
 
-def _job(reading: Reading, item: Mapping, path: str) -> ScrapeJob:
+def job_of(reading: Reading, item: Mapping, path: str, unseen: str | None = None) -> ScrapeJob:
+    """One scrape job. unseen: where it has further targets from, which are not known here."""
     name = reading.text(item, "job_name", "", path)
     location = Location(path, locate(item, "job_name"))
     if not name:
@@ -127,6 +128,7 @@ def _job(reading: Reading, item: Mapping, path: str) -> ScrapeJob:
     for key in item.keys() - _JOB_KEYS:
         if help := did_you_mean(key, _JOB_KEYS, cutoff=SLIP):  # else of a newer version
             reading.fault(f"unknown key `{key}` in scrape job `{name}`: {help}", reading.at(item, key, path))
+    job.unseen.update([unseen] if unseen else ())
     job.rules = list(_rules(job))
     found = [*_static(job, item, path)]
     discovery = [key for key, value in item.items() if key.endswith("_sd_configs") and value]
