@@ -21,6 +21,7 @@ from auditor.model import (
 )
 from auditor.promql import Kept, Part, Selector, parts
 from auditor.relabel import Rule, relabel
+from auditor.routing import never_sends
 from auditor.scrapes import mute
 from auditor.series import SYNTHETIC, Match, Series, by_target, candidates, selects, target_labels, unfollowed
 
@@ -358,6 +359,7 @@ class Delivery:
     routes: tuple[Route, ...]
     receivers: tuple[Receiver, ...]
     certain: bool  # no label whose value is not known decides
+    silent: tuple[Route, ...] = ()  # of the routes those whose time intervals never let anything through
 
 
 def delivery(watch: Watch, config: AlertmanagerConfig) -> Delivery:
@@ -366,8 +368,10 @@ def delivery(watch: Watch, config: AlertmanagerConfig) -> Delivery:
         return Delivery(watch, (), (), True)
     routes, certain = _taken(config.root, watch)
     by_name = {receiver.name: receiver for receiver in config.receivers}
-    names = dict.fromkeys(route.receiver for route in routes)
-    return Delivery(watch, tuple(routes), tuple(by_name[name] for name in names if name in by_name), certain)
+    silent = tuple(route for route in routes if never_sends(route, config))
+    names = dict.fromkeys(route.receiver for route in routes if route not in silent)
+    receivers = tuple(by_name[name] for name in names if name in by_name)
+    return Delivery(watch, tuple(routes), receivers, certain, silent)
 
 
 def _taken(route: Route, watch: Watch) -> tuple[list[Route], bool]:

@@ -77,11 +77,18 @@ def astray(integration: Integration, config: AlertmanagerConfig, snapshot: Snaps
     if integration.placeholder or integration.address is None:
         return integration.placeholder
     server = snapshot.deployed(config.environment, "alertmanager")
-    found = answer(integration.address, server, config.environment, snapshot) if server else None
-    if found is None or found.service is not server or found.served is True:
+    if server is None:
         return None
     host, port = integration.address.host, integration.address.port
-    return f"`url` is {host}:{port}, which is `{server.name}` itself" if port else None
+    said = f"`{'smarthost' if integration.kind == 'email' else 'url'}` is {host}{f':{port}' if port else ''}"
+    found = answer(integration.address, server, config.environment, snapshot)
+    if found is None:
+        there = snapshot.outside(host) or snapshot.provided(config.environment, host)
+        there = there or snapshot.has_address_of(server, host)
+        return None if there else f"{said}, which nothing provides"
+    if found.service is not server:
+        return f"{said}, with which `{server.name}` shares no network" if found.reached is False else None
+    return f"{said}, which is `{server.name}` itself" if port and found.served is not True else None
 
 
 def tells(receiver: Receiver, config: AlertmanagerConfig, snapshot: Snapshot) -> bool:

@@ -534,6 +534,10 @@ class Snapshot:
     def _running_by_name(self) -> frozenset[tuple[str, str]]:
         return frozenset((c.environment, c.name) for c in self.containers if c.state == "running")
 
+    def has_address_of(self, service: Service | None, host: str) -> bool:
+        """Whether a service has an address of its own for a name, as by `extra_hosts`."""
+        return service is not None and service.definition is not None and host in service.definition.own_hosts
+
     def outside(self, host: str) -> bool:
         """Whether a host is an address, or a name of the world outside, and no name on the project's own networks."""
         if host in LOCAL_HOSTS or host in HOST_MACHINE:

@@ -532,8 +532,11 @@ def _routed(service: Service, snapshot: Snapshot) -> Step:
     if any(told.values()):
         return Step(UNKNOWN, "labels that only a running Prometheus knows decide who is told")
     names = ", ".join(dict.fromkeys(f"`{receiver.name}`" for sent in deliveries for receiver in sent.receivers))
+    if names:
+        return Step(DISPROVED, f"its alerts end at {names}, which tells nobody")
+    held = any(sent.silent for sent in deliveries)
     return Step(
-        DISPROVED, f"its alerts end at {names}, which tells nobody" if names else "its alerts reach no receiver"
+        DISPROVED, "time intervals hold its alerts back at all times" if held else "its alerts reach no receiver"
     )
 
 

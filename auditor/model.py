@@ -465,6 +465,7 @@ class Definition:
     setup: Setup | None = None  # what its containers are to be made with; None where no engine is asked
     config_files: tuple[str, ...] = ()  # of the program: paths in the container that its command line names
     granted_files: Mapping[str, str] = field(default_factory=dict)  # by `configs`: path in the container -> in the tree
+    own_hosts: tuple[str, ...] = ()  # names that it alone resolves: by `extra_hosts`, `links` and `external_links`
     takes_samples: bool = False  # a Prometheus that others may push to
 
     def place(self, *fields: str) -> Location:

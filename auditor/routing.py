@@ -57,6 +57,30 @@ def muted(route: Route, config: AlertmanagerConfig, moment: datetime) -> bool:
     return bool(route.active_intervals) and not any(_named(name, config, moment) for name in route.active_intervals)
 
 
+def never_sends(route: Route, config: AlertmanagerConfig) -> bool:
+    """Whether the route's own time intervals keep it silent at every moment."""
+    if any(_always(item) for name in route.mute_intervals for item in config.intervals.get(name, ())):
+        return True
+    active = [config.intervals.get(name) for name in route.active_intervals]  # None: not defined, which is a fault
+    return bool(active) and all(item == () for item in active)
+
+
+def _always(item: TimeRange) -> bool:
+    """Whether an interval has no end: each of its parts leaves nothing out."""
+    return (
+        (item.times is None or (0, 24 * 60) in item.times)
+        and (item.days is None or (1, -1) in item.days or (1, 31) in item.days)
+        and _all_of(item.months, 1, 12)
+        and _all_of(item.weekdays, 0, 6)
+        and item.years is None
+    )
+
+
+def _all_of(ranges: Iterable[tuple[int, int]] | None, first: int, last: int) -> bool:
+    covered = {value for start, end in ranges for value in range(start, end + 1)} if ranges is not None else None
+    return covered is None or covered >= set(range(first, last + 1))
+
+
 def _named(name: str, config: AlertmanagerConfig, moment: datetime) -> bool:
     return any(within(item, moment) for item in config.intervals.get(name, ()))
 

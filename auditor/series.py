@@ -120,9 +120,11 @@ def _series(environment: str, snapshot: Snapshot) -> Iterator[Series]:
                 for series in _relayed(scrape, environment, snapshot, alien, honors=honors):
                     yield replace(series, dropped=dropped, kept=kept)
     seen = {id(scrape.target) for scrape in known}
+    named = set(_named_by_hand(environment, snapshot))
     for target, server in _targets(environment, snapshot, live=live):
         host = target.address.host
-        if id(target) not in seen and (live or snapshot.outside(host) or host in LOCAL_HOSTS | HOST_MACHINE):
+        beside = snapshot.outside(host) or host in LOCAL_HOSTS | HOST_MACHINE or (server, host) in named
+        if id(target) not in seen and (live or beside):
             honors = id(target) in honoring
             yield Series("", target, {} if honors else dict(target.labels), None, server=server, open=honors)
 
@@ -138,6 +140,14 @@ def _jobs(environment: str, snapshot: Snapshot) -> Mapping[int, ScrapeJob]:
     jobs = [job for config in snapshot.prometheus_configs(environment) for job in config.jobs]
     jobs = [job for job in jobs if job.metrics_dropped or job.metrics_kept]
     return {id(target): job for job in jobs for target in job.targets}
+
+
+def _named_by_hand(environment: str, snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """The configurations with the hosts that their servers have addresses of their own for."""
+    for config in snapshot.prometheus_configs(environment):
+        server = snapshot.prometheus_server(config)
+        if server and server.definition:
+            yield from ((config.path, host) for host in server.definition.own_hosts)
 
 
 def _honoring(environment: str, snapshot: Snapshot) -> frozenset[int]:

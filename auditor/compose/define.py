@@ -152,6 +152,7 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
         secrets=_granted(service, "secrets"),
         configs=_granted(service, "configs"),
         config_files=config_files(service),
+        own_hosts=tuple(dict.fromkeys(_named_here(service))),
         takes_samples=takes_samples(service),
         granted_files=granted_files(service, context.config_files),
     )

@@ -271,8 +271,11 @@ class _Reading:
                 break
         else:
             place = self.at(config)
-        url = config.get("url") if kind == "webhook" else None
-        return Integration(kind, place, placeholder, _address(url) if isinstance(url, str) else None)
+        told = config.get("url") if kind == "webhook" else None
+        if kind == "email":
+            smarthost = config.get("smarthost", shared.get("smtp_smarthost"))
+            told = f"smtp://{smarthost}" if isinstance(smarthost, str) else None
+        return Integration(kind, place, placeholder, _address(told) if isinstance(told, str) else None)
 
     # --- time intervals --------------------------------------------------------------------------------------
 
@@ -358,6 +361,7 @@ def unreachable(value: str) -> str | None:
 def _address(url: str) -> Address | None:
     try:
         parts = urlsplit(url)
-        return Address(parts.hostname, parts.port, parts.scheme) if parts.hostname else None
+        known = parts.hostname and not re.search(r"[${}<>]", parts.hostname)
+        return Address(parts.hostname or "", parts.port, parts.scheme) if known else None
     except ValueError:
         return None

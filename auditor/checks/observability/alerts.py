@@ -298,6 +298,9 @@ def alert_not_routed(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
         place = prometheus.alerting or Location(prometheus.path)
         cause = missing(name) if absent else unheard(prometheus)
         yield Problem(f"the alerts of `{service.name}` ({alerts}) are sent to nobody: {why}", (place,), cause=cause)
+    elif not ends and (silent := [route for one in sent for route in one.silent]):
+        said = "are sent at no time: the time intervals of their route hold them back for ever"
+        yield Problem(f"the alerts of `{service.name}` ({alerts}) {said}", (silent[0].location,))
     elif ends:
         names = ", ".join(f"`{receiver.name}`" for receiver in ends)
         unfilled = [receiver for receiver in ends if receiver.integrations]

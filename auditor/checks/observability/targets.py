@@ -49,10 +49,12 @@ def phantom_target(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Pro
         prometheus:
           scrape_configs: [{job_name: billing, static_configs: [{targets: ["billing:9000"]}]}]
     """
-    environment = config.environment
+    environment, server = config.environment, snapshot.prometheus_server(config)
     for target in (target for job in config.jobs for target in job.targets):
         for does, address, place in _asked(target):
             if snapshot.outside(address.host) or snapshot.provided(environment, address.host):
+                continue
+            if snapshot.has_address_of(server, address.host):
                 continue
             name = snapshot.missing_name(environment, address.host)
             yield Problem(

@@ -70,8 +70,17 @@ def read_provisioning(tree: Tree, mounted: Mounted, environment: str) -> Provisi
 
 def _files(tree: Tree, mounted: Mounted, kind: str) -> list[str]:
     """The files of a kind that are mounted, whether by folder or one by one."""
-    places = [place for base in FOLDERS for place in mounted.within(f"{base}/{kind}")]
+    bases = (*FOLDERS, *_other_folders(mounted))
+    places = [place for base in bases for place in mounted.within(f"{base}/{kind}")]
     return list(dict.fromkeys(path for place in places for path in _yaml_in(tree, place)))[:_FILE_LIMIT]
+
+
+def _other_folders(mounted: Mounted) -> Iterator[str]:
+    """Where `GF_PATHS_PROVISIONING` may have moved them: whatever folder of the project is mounted."""
+    if any(variable.name == "GF_PATHS_PROVISIONING" for variable in mounted.server.variables):
+        for mount in mounted.server.mounts:
+            yield mount.target.rstrip("/")
+            yield f"{mount.target.rstrip('/')}/provisioning"
 
 
 def _yaml_in(tree: Tree, place: str) -> list[str]:
