@@ -13,7 +13,7 @@ from auditor.errors import TextError
 from auditor.model import Dashboard, Query
 from auditor.promql import parts
 from auditor.sources.grafana.dashboards import dashboard_of, parse_dashboard
-from auditor.sources.grafana.filled import fill_in
+from auditor.sources.grafana.filled import fill_in, shape_of
 from auditor.sources.grafana.jsontext import parse
 from tests.parts.plugin import Serve
 from tests.projects import snapshot_of
@@ -59,6 +59,24 @@ def test_variables_are_filled_in(written: str, text: str, sure: bool) -> None:
     found = fill_in(written, VARIABLES)
     assert (found.text, found.sure) == (text, sure)
     assert parts(found.text)
+
+
+SHAPES = [
+    ("/^(a.*)$/", '(?:a.*)'),
+    ("/web/", '(?:.*(?:web).*)'),
+    ("/^web-[0-9]+$/", '(?:(?:web-[0-9]+))'),
+    ('/.*instance="([^"]*):.*"/', '(?:[^\\"]*)'),
+    ("db", '(?:(?:db))'),
+    ("", ".*"),
+    ("/(?!node).*/", ".*"), ("/(?<text>a)|(?<value>b)/", ".*"), ("/a(b(c))/", ".*"), ("/[/", ".*"), (None, ".*"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "text"), SHAPES)
+def test_a_variable_keeps_to_its_expression(written: str | None, text: str) -> None:
+    found = fill_in('up{job=~"$v"}', {"v": shape_of(written)}).text
+    assert found == f'up{{job=~"{text}"}}'
+    assert parts(found)
 
 
 NO_QUERY = ["sum(", "$", "$" * 500, "[[" * 200, '"$x', "{" * 300 + "$a", "$a" * 300, "", "${", "x[$"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from auditor.errors import TextError
 from auditor.model import Dashboard, Location, Panel, Query
-from auditor.sources.grafana.filled import ANY, fill_in
+from auditor.sources.grafana.filled import ANY, fill_in, shape_of
 from auditor.sources.grafana.jsontext import Line, parse
 
 PANEL_LIMIT = 2_000
@@ -149,6 +149,8 @@ def _values(variable: Mapping[str, Any]) -> tuple[str, ...]:
     if kind == "interval":
         written = [part.strip() for part in str(query or "").split(",")]
         return tuple(part for part in written if part and part != "auto" and not part.startswith("$"))[:1] or ("5m",)
+    if kind in (None, "query") and not variable.get("allValue"):
+        return shape_of(variable.get("regex"))
     if kind != "custom" or not isinstance(query, str) or "$" in query:
         return ANY
     parts = [part.strip().replace("\\,", ",") for part in re.split(r"(?<!\\),", query)]

@@ -12,8 +12,37 @@ from itertools import islice, product
 
 from auditor import promql
 from auditor.frozen import dataclass
+from auditor.matching import pattern
 
 ANY: tuple[str, ...] = ()  # the values of a variable that may hold anything
+
+
+class Shape(str):
+    """A regular expression for the values of a variable that only a running Grafana knows."""
+
+    __slots__ = ()
+
+
+def shape_of(written: object) -> tuple[str, ...]:
+    """What the `regex` of a variable, as `/^web-(.+)$/`, lets through; none: anything. A group alone is the value."""
+    match = _REGEX.fullmatch(written) if isinstance(written, str) else None
+    text = (match[1] or f"^{match[2]}$") if match and (match[1] or match[2]) else ""
+    if not text:
+        return ANY
+    groups = _GROUP.findall(text)
+    if "(" in _GROUP.sub("", text).replace("(?:", ""):  # nested, named, or looking around
+        return ANY
+    if groups:
+        text = groups[0]
+    else:
+        before, after = "" if text.startswith("^") else ".*", "" if text.endswith("$") else ".*"
+        text = f"{before}(?:{text.removeprefix('^').removesuffix('$')}){after}"
+    try:
+        pattern(text)
+    except ValueError:
+        return ANY
+    return (Shape(text),)
+
 
 _LONGEST = 20_000  # characters of a query
 _TRIES = 64  # readings of a query whose variables stand outside of quotes
@@ -21,6 +50,8 @@ _VARIABLE = re.compile(r"\$(\w+)|\[\[(\w+?)(?::\w+)?\]\]|\$\{(\w+)(?:\.[^:}]+)?(
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`", re.DOTALL)
 _OPERATOR = re.compile(r"(=~|!~|!=|=)\s*$")
 _WORD = re.compile(r"[A-Za-z0-9_:]")
+_REGEX = re.compile(r"/(.{0,500})/|([^/].{0,500})", re.DOTALL)
+_GROUP = re.compile(r"(?<!\\)\(((?!\?)[^()]*)\)")
 _DURATION = re.compile(r"\d+(?:\.\d+)?(?:ms|[smhdwy])(?:\d+(?:ms|[smhdwy]))*")
 
 BUILT_IN: Mapping[str, str] = {
@@ -152,6 +183,9 @@ def _is_matcher(before: str) -> bool:
 def _alternatives(values: tuple[str, ...], wild: str) -> str:
     if not values:
         return wild
+    if any(isinstance(value, Shape) for value in values):
+        shaped = (f"(?:{value})" if isinstance(value, Shape) else _escaped(value) for value in values)
+        return "|".join(text.replace("\\", "\\\\").replace('"', '\\"') for text in shaped)
     parts = [wild if value in ("$__all", ".*", ".+", "All") else _escaped(value) for value in values]
     return parts[0] if len(parts) == 1 else f"({'|'.join(parts)})"
 
@@ -216,7 +250,7 @@ def _meanings(
     """What a word with variables may stand for, the likeliest first, and whether that is a guess."""
     word = text[begin:end]
     matches = [m for m in _VARIABLE.finditer(word) if _known(m, variables) is not None]
-    values = [_known(m, variables) or ANY for m in matches]
+    values = [_told(_known(m, variables)) for m in matches]
     spelt = tuple(_spelt(word, matches, choice) for choice in islice(product(*(v or ("",) for v in values)), 8))
     known = ANY not in values
     if _in_range(text, begin) or re.search(r"\boffset\s+-?$", text[:begin]):
@@ -231,6 +265,10 @@ def _meanings(
     if rest.startswith("{") or len(matches[0][0]) != len(word):
         return (selector,), True
     return ("1", selector, name, "sum", "rate"), True
+
+
+def _told(values: tuple[str, ...] | None) -> tuple[str, ...]:
+    return ANY if not values or any(isinstance(value, Shape) for value in values) else values
 
 
 def _spelt(word: str, matches: list[re.Match[str]], values: tuple[str, ...]) -> str:
