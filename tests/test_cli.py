@@ -32,7 +32,10 @@ from tests.parts.engine import Engine
 from tests.scripts import Script, auditor, environment
 
 SCRIPTS = sorted((Path(__file__).parent / "cli").glob("*.txt"))
-HEAVY = ("fastapi", "sqlmodel", "sqlalchemy", "docker", "httpx", "pydantic", "rich", "uvicorn", "apscheduler")
+HEAVY = (
+    "fastapi", "sqlmodel", "sqlalchemy", "docker", "httpx", "pydantic", "rich", "uvicorn", "apscheduler",
+    "promql_parser", "auditor.compose.goyaml", "auditor.compose.canonical", "auditor.sources.told.proxies",
+)  # fmt: skip
 
 
 def command(name: str) -> click.Command:
