@@ -283,6 +283,9 @@ def shop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..
 
 
 BOTH = pytest.mark.parametrize("shop", ["engine", "engine28"], indirect=True)
+MAINLY = pytest.mark.parametrize(
+    "shop", ["engine", pytest.param("engine28", marks=pytest.mark.endurance)], indirect=True
+)
 
 
 @pytest.mark.engine
@@ -371,7 +374,7 @@ def test_a_container_that_fails_hides_no_other(shop: Callable[..., Shop]) -> Non
 
 
 @pytest.mark.engine
-@BOTH
+@MAINLY
 def test_paused_and_vanishing_containers(shop: Callable[..., Shop]) -> None:
     """One of two is paused, and the other vanishes while the first is stopped."""
     gone: list[str] = []
@@ -418,7 +421,7 @@ def test_a_terminal_is_asked_first(shop: Callable[..., Shop], answer: str, posts
 
 
 @pytest.mark.engine
-@BOTH
+@MAINLY
 def test_the_api_acts_with_a_token(shop: Callable[..., Shop]) -> None:
     here = shop()
     settings = Settings(
