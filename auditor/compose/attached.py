@@ -96,7 +96,7 @@ def binding(port: Value, item: Value) -> object:
     source = item if isinstance(item, Mapping) else port
     published = source.get("published")
     host, protocol = source.get("host_ip", "0.0.0.0"), source.get("protocol", "tcp")  # noqa: S104 - a name, not bound
-    return host, published.__class__ is int, None if published is None else str(published), port["target"], protocol
+    return host, published.__class__ is int, None if published is None else str(published), port.get("target"), protocol
 
 
 def _port(item: Value, work: Work) -> list[Value]:
@@ -164,7 +164,7 @@ def _span(source: str) -> range:
 
 def _long_port(item: Mapping, work: Work) -> Value:
     made = record(item, _PORT, work)
-    if "target" not in made:
+    if item.get("target") is None:
         raise FormError("a port without a `target`")
     host = item.get("host_ip")
     if isinstance(host, str) and not is_address(host) and not (work.lenient and "$" in host):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from auditor.compose import dotenv
 from auditor.compose.casts import cast
 from auditor.compose.interpolate import Budget, ExpansionError, Interpolation, Scope, Text
-from auditor.compose.merge import TAGS, bare, copied, keyed, merge_model, merge_service, unwrap
+from auditor.compose.merge import TAGS, as_read, bare, copied, keyed, merge_model, merge_service, unwrap
 from auditor.compose.places import Faults, Places
 from auditor.compose.rebase import rebase_model, rebase_service
 from auditor.compose.schema import Schema
@@ -352,7 +352,8 @@ class Loader:
         for document in documents[1:]:
             merged = merge_model(merged, document, self.faults)
         found = unwrap(merged.get("services"))
-        services = found if isinstance(found, Mapping) else Mapping()
+        services = copied(found) if isinstance(found, Mapping) else Mapping()
+        services.update((name, as_read(item)) for name, item in services.items() if isinstance(item, Mapping))
         self.early.judge(merged, extended=True)
         return _Unit(source.path, posixpath.dirname(source.path), services)
 

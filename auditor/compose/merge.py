@@ -323,17 +323,14 @@ def _key(value: Value) -> object:
     return value if isinstance(value, str) else None
 
 
-def _gpus(base: Value, over: Value, where: Where) -> Value:
-    """`all` is a list of one once it is read, which another `all` cannot override."""
-    return generic(_as_gpus(base, where.before), over, where)
-
-
-def _as_gpus(value: Value, position: int) -> Value:
-    """`gpus: all` as a list of one."""
-    if value != "all":
-        return value
+def as_read(service: Mapping) -> Mapping:
+    """A service of a file that Compose has read: `gpus: all` is a list of one, which another `all` cannot override."""
+    if service.get("gpus") != "all":
+        return service
+    result, position = copied(service), service.lines["gpus"]
     every = Mapping({"count": "all"}, line=position, lines={"count": position})
-    return Sequence((every,), line=position, lines=[position])
+    result["gpus"] = Sequence((every,), line=position, lines=[position])
+    return result
 
 
 def _logging(base: Value, over: Value, where: Where) -> Value:
@@ -435,7 +432,6 @@ SERVICE_RULES: dict[str, Rule] = {
     "environment": by_key,
     "extends": replace,
     "extra_hosts": _hosts,
-    "gpus": _gpus,
     "healthcheck": nested({"test": replace}),
     "label_file": listed,
     "labels": by_key,
@@ -490,7 +486,7 @@ def _services(base: Value, over: Value, where: Where) -> Value:
 
     def rule(left: Value, right: Value, inner: Where) -> Value:
         if isinstance(left, Mapping) and isinstance(right, Mapping):
-            return merge_service(left, right, inner.faults, inner.key)
+            return merge_service(as_read(left), right, inner.faults, inner.key)
         return inner.conflict(left, right)
 
     return merge_mapping(base, over, dict.fromkeys(over, rule), where)

@@ -63,7 +63,7 @@ _Quadruple = tuple[str | None, str | None, int, str]
 
 def _read(item: Value) -> list[_Quadruple]:
     if isinstance(item, Mapping):
-        return [_long(item)]
+        return [] if integer(item.get("target")) == 0 else [_long(item)]  # Compose takes it and publishes nothing
     if isinstance(item, bool) or not isinstance(item, str | int):
         raise PortError("a port is a number, a text or a mapping with `target`")
     text = str(item)

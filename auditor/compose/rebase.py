@@ -112,7 +112,7 @@ def _volumes(value: Value, change: _Change) -> Value:
         if not isinstance(item, str) or not item.startswith("."):
             return item
         source, separator, rest = item.partition(":")
-        return f"{change(source)}{separator}{rest}"
+        return f"{change(source)}{separator}{rest}" if separator else item  # what is mounted from nowhere has no source
 
     return _items(value, one)
 

@@ -388,6 +388,13 @@ def _tmpfs(value: Value, work: Work) -> Value:
     return made
 
 
+def _servers(value: Value, work: Work) -> Value:
+    """Addresses of name servers without what is empty."""
+    made = one_or_more(value, work)
+    kept = [(item, line) for item, line in zip(made, made.lines, strict=True) if item != ""]
+    return Sequence([item for item, _ in kept], line=made.line, lines=[line for _, line in kept])
+
+
 def _label_pairs(value: Value, work: Work) -> Value:
     return pairs(value, work)
 
@@ -447,7 +454,7 @@ SERVICE: Fields = {
     "deploy": _deploy,
     "device_cgroup_rules": texts,
     "devices": attached.devices,
-    "dns": one_or_more,
+    "dns": _servers,
     "dns_opt": distinct,
     "dns_search": one_or_more,
     "dockerfile": text,
