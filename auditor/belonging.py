@@ -1,4 +1,4 @@
-"""To which project and service a container belongs: by Compose's labels, else by its name, else by its image."""
+"""To which project and service a container belongs: by Compose's labels, else by its names, else by its image."""
 
 from __future__ import annotations
 
@@ -61,6 +61,13 @@ def default_name(container: Container, project: str | None, services: Iterable[s
         return None
     names = {f"{project}{sign}{service}": service for service in services for sign in "-_"}
     return names.get(match["rest"])
+
+
+def aliases(container: Container) -> frozenset[str]:
+    """The names that a container answers to on its networks, beside its own."""
+    told = (container.setup or {}).get("network_aliases")
+    texts = told.values() if isinstance(told, Mapping) else ()
+    return frozenset(alias for text in texts for alias in (text or "").split(",") if alias)
 
 
 def by_image(

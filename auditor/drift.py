@@ -341,19 +341,21 @@ def _healthcheck(look: _Look) -> Iterator[Difference]:
         if wanted.get("test") != seen.get("test"):
             yield Difference(field, "", _checked(seen), _checked(wanted))
         return
+    told = look.image is not None or "test" in own
+    if told and bool(wanted.get("test")) != bool(seen.get("test")):  # how often nothing is asked is no matter
+        yield Difference(field, "test", _checked(seen), _checked(wanted))
+        return
     for key in sorted(wanted.keys() | seen.keys()):
         if wanted.get(key) == seen.get(key) or (look.image is None and key not in own):
             continue
-        if key == "test" and seen and wanted:
+        if key == "test":
             yield Difference(field, key, "its test is another one")
-        elif key == "test":
-            yield Difference(field, key, _checked(seen), _checked(wanted))
         else:
             yield Difference(f"{field}.{key}", "", _time(key, seen.get(key)), _time(key, wanted.get(key)))
 
 
 def _checked(found: Mapping[str, str | None]) -> str:
-    return "switched off" if found.get("test") == "none" else "there" if found else "absent"
+    return "switched off" if found.get("test") == "none" else "there" if found.get("test") else "absent"
 
 
 def _time(key: str, value: str | None) -> str:

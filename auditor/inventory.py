@@ -454,8 +454,18 @@ class Snapshot:
         services = self.definitions(environment)
         if container.name in services:
             return container.name
+        if container.project is not None:
+            return None
         named = belonging.default_name(container, self._project_name(environment), services)
-        return self.known_as(environment, named) if named and container.project is None else None
+        return self.known_as(environment, named) if named else self._by_alias(container)
+
+    def _by_alias(self, container: Container) -> str | None:
+        """The service whose name a container answers to on its networks, where that is one alone."""
+        services = self.definitions(container.environment)
+        names = belonging.aliases(container)
+        known = {n for n in names if n in services or self.entry(container.environment, n)}
+        found = {self.known_as(container.environment, name) for name in known}
+        return found.pop() if len(found) == 1 else None
 
     @cached_property
     def _by_container_name(self) -> Mapping[tuple[str, str], str]:
@@ -762,7 +772,10 @@ class Snapshot:
         )
 
     def runs_once(self, service: Service) -> bool:
-        """Whether it is meant to end: declared so, waited for so, or undeclared, not restarted and ended well."""
+        """Whether it is meant to end: declared so, waited for so, or undeclared, not restarted and ended well.
+
+        A server ends well, too, when it is told to stop: what others are to reach, and what was stopped, is no such.
+        """
         if service.lifecycle in (Lifecycle.ONESHOT, Lifecycle.CRON):
             return True
         definition = service.definition
@@ -770,8 +783,10 @@ class Snapshot:
             return False
         if (service.environment, definition.name) in self._completed:
             return True
-        ended = bool(service.containers) and all(c.state == "exited" and c.exit_code == 0 for c in service.containers)
-        return service.entry is None and definition.restart in (None, "no") and ended
+        if service.entry is not None or definition.restart not in (None, "no") or _serves(service, definition):
+            return False
+        ended = (c.state == "exited" and c.exit_code == 0 and not c.killed for c in service.containers)
+        return bool(service.containers) and all(ended)
 
     def ends(self, definition: Definition) -> bool:
         """Whether a Compose service is meant to end: `runs_once`, or so its command says, and nothing restarts it."""
@@ -842,6 +857,15 @@ def _by_host(targets: Iterable[_Target]) -> _ByHost[_Target]:
 def _picked(index: _ByHost[_Target], environment: str, hosts: Iterable[str]) -> tuple[_Target, ...]:
     found = {place: target for host in hosts for place, target in index.get((environment, host), ())}
     return tuple(found[place] for place in sorted(found))
+
+
+def _serves(service: Service, definition: Definition) -> bool:
+    """Whether a service is there to be reached, as far as its file tells: what is made of it for a task is not."""
+    if definition.purpose == "task":
+        return False
+    asked = definition.ports or (definition.healthcheck and not definition.healthcheck.disabled)
+    as_it_comes = not any(field in (definition.setup or definition.lines) for field in ("command", "entrypoint"))
+    return bool(asked or (service.component and service.component.ports and as_it_comes))
 
 
 def _real_names(project: Project) -> dict[str, str]:

@@ -45,6 +45,7 @@ services:
     command: ["sh", "-c", "tail /dev/zero"]
     mem_limit: 48m
     memswap_limit: 48m
+  ended_well: {{image: "busybox:test", command: "sh -c 'trap \\"exit 0\\" TERM; sleep 1000 & wait'"}}
   stopped_by_hand: {{image: "busybox:test", command: "sh -c 'trap \\"exit 143\\" TERM; sleep 1000 & wait'"}}
 """
 OVERRIDE = 'services: {swapped: {image: "busybox:other"}}\n'
@@ -117,12 +118,15 @@ def test_out_of_memory(stack: Engine) -> None:
 
 def test_stopped_on_purpose_and_killed_from_the_host(stack: Engine) -> None:
     stack.client.containers.get("shop-stopped-1").stop(timeout=1)
-    stack.client.containers.get("shop-stopped_by_hand-1").stop(timeout=20)
+    for name in ("shop-stopped_by_hand-1", "shop-ended_well-1"):
+        stack.client.containers.get(name).stop(timeout=20)
     os.kill(stack.client.containers.get("shop-killed-1").attrs["State"]["Pid"], signal.SIGKILL)
     found = seen_when(stack, lambda all: all["killed-1"].state == "exited")
     assert (found["stopped-1"].exit_code, found["stopped-1"].killed) == (137, True)
     assert (found["stopped_by_hand-1"].exit_code, found["stopped_by_hand-1"].killed) == (143, True)
+    assert (found["ended_well-1"].exit_code, found["ended_well-1"].killed) == (0, True)
     assert (found["killed-1"].exit_code, found["killed-1"].killed) == (137, False)
+    assert (found["migrate-1"].exit_code, found["migrate-1"].killed) == (0, False)
 
 
 def test_started_by_hand(stack: Engine) -> None:

@@ -212,6 +212,31 @@ def test_runs_once(planes: dict[str, Any], once: bool) -> None:
     assert snapshot.runs_once(snapshot.services[0]) is once
 
 
+@pytest.mark.parametrize(
+    ("said", "killed", "once"),
+    [
+        ({}, False, True),
+        ({}, None, True),
+        ({}, True, False),  # somebody told it to stop, and it ended well
+        ({"ports": ["8080:80"]}, None, False),
+        ({"healthcheck": {"test": "curl -f localhost"}}, None, False),
+        ({"healthcheck": {"disable": True}}, None, True),
+        ({"ports": ["8080:80"], "command": "python manage.py migrate"}, None, True),
+        ({"ports": ["8080:80"], "command": "python manage.py migrate"}, True, False),
+        ({"image": "redis:7.4.2"}, None, False),
+        ({"image": "redis:7.4.2", "command": "sh -c 'until redis-cli ping; do sleep 1; done'"}, None, True),
+        ({"restart": "unless-stopped"}, False, False),
+    ],
+)
+def test_what_ended_well_is_done_unless_it_serves_or_was_stopped(
+    said: dict[str, Any], killed: bool | None, once: bool
+) -> None:
+    container = {"name": "job-1", "service": "job", "state": "exited", "exit_code": 0, "killed": killed}
+    compose = {"services": {"job": {"image": "team/job:1"} | said}}
+    snapshot = snapshot_of({"compose": compose, "containers": [container]})
+    assert snapshot.runs_once(snapshot.services[0]) is once
+
+
 # --- faults ------------------------------------------------------------------------------------------------------
 
 FAULTY = {

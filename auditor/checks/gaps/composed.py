@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from auditor.checks.gaps.causes import missing
-from auditor.inventory import Service, Snapshot
-from auditor.model import Entry, Lifecycle, Reference, Severity
+from auditor.inventory import ALIVE, Service, Snapshot
+from auditor.model import Container, Entry, Evidence, Lifecycle, Reference, Severity
 from auditor.registry import BY_CRITICALITY, Problem, check
 
 DEPLOYED_HERE = (Lifecycle.DAEMON, Lifecycle.ONESHOT, Lifecycle.CRON)
@@ -31,7 +31,8 @@ def absent(service: Service, snapshot: Snapshot) -> Entry | None:
 def declared_not_composed(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     """The catalogue declares a service that no Compose service is.
 
-    People plan, alert and promise by the catalogue; what is only declared will not start.
+    People plan, alert and promise by the catalogue; what is only declared will not start, and what somebody started by
+    hand is gone with its container.
 
     Bad:
         catalogue:
@@ -48,14 +49,26 @@ def declared_not_composed(service: Service, snapshot: Snapshot) -> Iterator[Prob
           services:
             minio: {image: "minio/minio:RELEASE.2025-04-22T22-12-26Z"}
     """
-    entry = absent(service, snapshot)
+    entry, by_hand = absent(service, snapshot), _by_hand(service, snapshot)
+    if entry is None and by_hand:
+        entry = service.entry
     if entry is None:
         return
+    names = ", ".join(f"`{container.name}`" for container in by_hand)
+    started = f": what runs, {names}, was started by hand, and nothing brings it back" if by_hand else ""
     yield Problem(
-        f"`{service.name}` is declared for `{service.environment}`, but no Compose service is it",
+        f"`{service.name}` is declared for `{service.environment}`, but no Compose service is it{started}",
         (entry.location,),
+        tuple(Evidence("docker", f"container `{c.name}` has no labels of a project") for c in by_hand),
         cause=missing(service.name),
     )
+
+
+def _by_hand(service: Service, snapshot: Snapshot) -> tuple[Container, ...]:
+    """The running containers of a service that is declared to be deployed here and that no file composes."""
+    if service.definition or service.lifecycle not in DEPLOYED_HERE or snapshot.excuse(service):
+        return ()
+    return tuple(c for c in service.containers if c.state in ALIVE and c.project is None and not c.task)
 
 
 @check(

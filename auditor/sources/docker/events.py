@@ -24,12 +24,12 @@ JSON = Mapping[str, Any]
 
 
 async def with_kills(engine: Engine, containers: Sequence[Container]) -> list[Container]:
-    """`killed` for the containers that did not end with 0, as far as the engine's last events go.
+    """`killed` for the containers that ended, as far as the engine's last events go.
 
-    Not only for the codes of signals: a Go program that is told to stop ends with 2 where it is process 1.
+    Whatever their exit code: a server that is told to stop may end with 0, a Go program that is process 1 with 2.
     Raises one of `failures.FAILURES`.
     """
-    ended = {c.id: c.finished_at for c in containers if c.state in ("exited", "dead") and c.exit_code and c.finished_at}
+    ended = {c.id: c.finished_at for c in containers if c.state in ("exited", "dead") and c.finished_at}
     if not ended:
         return list(containers)
     moments = [moment.timestamp() for moment in ended.values()]
