@@ -32,11 +32,13 @@ _ABOUT = _set(
     "USER USERNAME"
 )
 _NOT_BEFORE = frozenset(("ALLOW", "RANDOM", "NO", "DISABLE", "ENABLE", "USE", "MAX", "MIN", "REQUIRE", "PUBLIC"))
-_NO_SECRET = re.compile(
-    r"true|false|yes|no|on|off|null|none|/run/secrets/.*|/[\w./-]*|\d{1,3}"
-    r"|\{\{[^{}]*\}\}|\{%.*%\}|<%.*%>|%[A-Z_]+%|@[A-Za-z_.]+@",  # filled in by whatever deploys the file
-    re.IGNORECASE,
+# Filled in by whatever deploys the file, or by what runs in the container.
+_FILLED = (
+    r"\{\{[^{}]*\}\}|\{%.*%\}|<%.*%>|(?i:%[A-Z_]+%)|@[A-Za-z_.]+@"
+    r"|\$\{[A-Za-z_]\w*\}|\$[A-Z_][A-Z0-9_]*|\$\([A-Za-z_]\w*\)"
 )
+_PLACE = re.compile(_FILLED)
+_NO_SECRET = re.compile(rf"(?i:true|false|yes|no|on|off|null|none|/run/secrets/.*|/[\w./-]*|\d{{1,3}})|{_FILLED}")
 # Of a name that ends in AUTH: `neo4j/secret`, `user:secret`; but `auth:4181` is a host with its port.
 _PAIR = re.compile(r"(?:neo4j/|[\w.@-]{1,64}:(?!\d{2,5}(?:/|$)))(?P<password>[^\s/:]\S*)")
 _AUTH = frozenset(("AUTH", "BASICAUTH", "USERPASS", "USERPWD"))
@@ -135,7 +137,7 @@ def address_passwords(value: str) -> list[str]:
     found += [match["password"] for match in _QUERY.finditer(value)]
     if _HOST_WORD.search(value):
         found += [match["password"].strip("'") for match in _KEY_VALUE.finditer(value)]
-    return [unquote(password) for password in found if password]
+    return [unquote(password) for password in found if password and not _PLACE.fullmatch(password)]
 
 
 def classify(name: str, value: str | None, *, is_address: bool, from_file: bool = False) -> tuple[str, str | None]:
