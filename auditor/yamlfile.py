@@ -273,6 +273,7 @@ _WORDS: dict[str, Value] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -_INFINITE),
 }
 _MERGE = "<<"
+_ONLY = (1, 1)  # the version that go-yaml lets a document name
 _NONE: dict[str, tuple[int, ...]] = {}
 _MOST_LOST = 20  # lines that are kept of what one key won against: merges of merges would make them many
 _ODD_KEYS = frozenset(_WORDS) | {_MERGE}
@@ -495,6 +496,8 @@ class _Reading:
             elif kind is DocumentStartEvent:
                 if len(documents) >= self.limits.documents:
                     raise self.too_many_documents(event)
+                if event.version and event.version != _ONLY and self.dialect == "go":
+                    raise self.other_version(event)
                 anchors.clear()
             elif kind is StreamEndEvent:
                 return documents
@@ -640,6 +643,11 @@ class _Reading:
     def twice(self, key: str, first: int, event: Any) -> TextError:
         line = event.start_mark.line + 1
         return self.refuse(f"duplicate key `{_cut(key)}`, on lines {first} and {line}", line, "keep one of them")
+
+    def other_version(self, event: Any) -> TextError:
+        version = ".".join(map(str, event.version))
+        what = f"`%YAML {version}`, where programs written in Go read nothing but 1.1"
+        return self.refuse(what, event.start_mark.line + 1, "leave that line out")
 
     def too_many(self, event: Any) -> TextError:
         what = f"more than {self.limits.nodes} keys and values, aliases written out"

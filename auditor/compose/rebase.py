@@ -82,7 +82,20 @@ def _build(value: Value, change: _Change) -> Value:
     if not isinstance(value, Mapping):
         return value
     result = _at_key(value, "context", change)
+    result = _at_key(result, "ssh", lambda keys: _keys(keys, change))
     return _at_key(result, "additional_contexts", lambda contexts: _contexts(contexts, change))
+
+
+def _keys(value: Value, change: _Change) -> Value:
+    """`ssh`: a mapping of paths, or a list of `name=path`, of which a name alone stays."""
+    if not isinstance(value, Sequence):
+        return _each(value, change) if isinstance(value, Mapping) else value
+    return _items(value, lambda item: _key(item, change) if isinstance(item, str) else item)
+
+
+def _key(item: str, change: _Change) -> str:
+    name, separator, path = item.partition("=")
+    return f"{name}={change(path)}" if separator else item
 
 
 def _with_context(build: Value, change: _Change) -> Value:

@@ -97,14 +97,15 @@ def ssh_key(item: str) -> None:
 
 
 def _ssh(value: Value, work: Work) -> Value:
-    """`default` or `id=path`, sorted."""
+    """`default` or `id=path`, sorted; YAML has them in a form of its own."""
     source = keyed(value)
     if source is None:
         raise FormError("wants a mapping or a list")
     found = {key: scalar_text(unwrap(source[key])) for key in sorted(source)}
     for item in value if isinstance(value, Sequence) else ():
         ssh_key(str(unwrap(item)))
-    shown = [f"{key}={path}" if path else key for key, path in found.items()]
+    between = ": " if work.yaml else "="
+    shown = [f"{key}{between}{attached.mounted(path, work)}" if path else key for key, path in found.items()]
     return Sequence(shown, line=source.line, lines=[source.lines[key] for key in found])
 
 

@@ -142,3 +142,10 @@ def test_odd_texts_and_keys_are_written_the_same(tmp_path: Path) -> None:
     texts = [*WORDS, *(made(dice, SIGNS, 6) for _ in range(3_000))]
     keys = list(dict.fromkeys(made(dice, KEYS, 5) for _ in range(500)))
     assert list(unlike([of_texts(texts, keys)], tmp_path)) == []
+
+
+@pytest.mark.component
+def test_a_key_for_ssh_is_written_as_compose_writes_it(tmp_path: Path) -> None:
+    body = "services: {b: {image: x, build: {context: ., ssh: ['k=./id']}}, c: {build: {ssh: {l: ~/id}}}}"
+    include = Case("ssh", {"compose.yaml": "include: [s/o.yaml]\nservices: {}", "s/o.yaml": body})
+    assert list(unlike([Case("ssh", {"compose.yaml": body}), include], tmp_path)) == []
