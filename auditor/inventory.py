@@ -178,6 +178,11 @@ class Snapshot:
             found[state.name.partition(":")[0], state.environment].append(state)
         return found
 
+    def readable(self, container: Container) -> bool:
+        """Whether the engine that a container is on was read: of several engines one may be gone."""
+        parts = self._sources.get(("docker", container.environment), ())
+        return any(part.name == container.source and part.state == "ok" for part in parts)
+
     # --- services --------------------------------------------------------------------------------------------
 
     @cached_property

@@ -162,7 +162,8 @@ def _running(service: Service, snapshot: Snapshot) -> Step:
     if service.lifecycle is Lifecycle.PROCESS:
         return _listening(service, snapshot)
     if missing := unknown(snapshot, "docker", service.environment):
-        return missing
+        seen = enough_to_be_seen(service, snapshot)
+        return Step(PROVED, None, tuple(Evidence("docker", _shown(c)) for c in seen)) if seen else missing
     if swarm := snapshot.swarm_of(service):
         return _tasks(swarm)
     up = [c for c in service.containers if c.state == "running"]
@@ -179,6 +180,16 @@ def _running(service: Service, snapshot: Snapshot) -> Step:
     if snapshot.hidden_in_swarm(service):
         return Step(UNKNOWN, f"{len(up)} of {wanted} wanted containers run here; {HIDDEN}", evidence)
     return Step(DISPROVED, f"{len(up)} of {wanted} wanted containers run", evidence)
+
+
+def enough_to_be_seen(service: Service, snapshot: Snapshot) -> tuple[Container, ...]:
+    """Of a daemon on several engines, some of which could not be read: its containers on the others, where as many
+    run there as it wants. What lacks may run on an engine that is gone, and proves nothing."""
+    if snapshot.runs_once(service) or service.lifecycle is not Lifecycle.DAEMON or snapshot.swarm_of(service):
+        return ()
+    here = tuple(container for container in service.containers if snapshot.readable(container))
+    wanted = service.definition.replicas if service.definition else 1
+    return here if sum(container.state == "running" for container in here) >= max(wanted, 1) else ()
 
 
 HIDDEN = "where else in the Swarm it runs could not be read"
@@ -290,6 +301,8 @@ def _judged(service: Service, snapshot: Snapshot) -> tuple[Verdict, tuple[str, .
     engine = snapshot.source("docker", service.environment).state
     hidden = snapshot.hidden_in_swarm(service)  # then the tasks that run here speak for it, and nothing else
     here = tuple(c for c in service.containers if c.state == "running") if hidden else service.containers
+    if engine != "ok" and not hidden and (seen := enough_to_be_seen(service, snapshot)):
+        engine, here = "ok", seen
     return health.verdict(
         lifecycle=Lifecycle.ONESHOT if snapshot.runs_once(service) else service.lifecycle,
         containers=here,

@@ -54,6 +54,13 @@ def declared(**fields: Any) -> dict[str, Any]:
     return {"services": {"web": fields}}
 
 
+def one_gone(**fields: Any) -> dict[str, Any]:
+    """A container on one of two engines, and the other cannot be read."""
+    container = {"name": "web-1", "service": "web", "source": "docker:a"} | fields
+    sources = {"docker:a": "ok", "docker:b": "failed"}
+    return {"compose": WEB, "catalogue": DECLARED, "containers": [container], "sources": sources}
+
+
 def composed(**fields: Any) -> dict[str, Any]:
     return {"services": {"web": {"image": "team/web:1"} | fields}}
 
@@ -206,6 +213,38 @@ CASES |= {
         },
         "disproved",
         "its last run exited 1",
+    ),
+    "running: seen on one engine while another is gone": ("running", one_gone(), "proved", None),
+    "running: not seen where the engine could be read": (
+        "running",
+        one_gone(state="exited", exit_code=137),
+        "unknown",
+        "docker could not be read: made to fail",
+    ),
+    "running: fewer than wanted where the engine could be read": (
+        "running",
+        one_gone() | {"compose": composed(deploy={"replicas": 2})},
+        "unknown",
+        "docker could not be read: made to fail",
+    ),
+    "running: what the engine that is gone showed before": (
+        "running",
+        one_gone(source="docker:b"),
+        "unknown",
+        "docker could not be read: made to fail",
+    ),
+    "healthy: seen on one engine while another is gone": ("healthy", one_gone(health="healthy"), "proved", None),
+    "healthy: ill on one engine while another is gone": (
+        "healthy",
+        one_gone(health="unhealthy"),
+        "disproved",
+        "unhealthy: container `web-1` is unhealthy",
+    ),
+    "healthy: not seen where the engine could be read": (
+        "healthy",
+        one_gone(state="exited", exit_code=137),
+        "unknown",
+        "the engine could not be read, and nothing else speaks for the service",
     ),
     "healthy": ("healthy", {"compose": WEB, "containers": running(health="healthy")}, "proved", None),
     "healthy: unhealthy": (
