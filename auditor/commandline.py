@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 
 _WRAPPERS = frozenset({"exec", "nohup", "sudo", "env", "time", "setsid", "command"})
+_SHELLS = frozenset({"ash", "bash", "dash", "ksh", "sh", "zsh"})
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{[^}]*\}|\w+)|\*\*\*")
 _INTERPRETER = re.compile(r"(python|pypy|node|ruby|perl|php|java|bash|sh)(?:js)?[\d.]*")
@@ -26,6 +27,17 @@ def same_command(declared: str, actual: str) -> bool:
         program = _base(wanted[0])
         return any(_base(word.rstrip(":")) == program for word in found)
     return _in_order(wanted, found) or _in_order(wanted, _unpacked(found))
+
+
+def started_by(declared: str, parent: str) -> bool:
+    """Whether `parent`, the command of what started a process, is the declared one.
+
+    The script of a shell may start many: each of them is known by its own command, and what the script says besides is
+    of others.
+    """
+    words = _split(parent)
+    scripted = bool(words) and _base(words[0]) in _SHELLS and any(" " in word for word in words[1:])
+    return _in_order(words_of(declared), words) if scripted else same_command(declared, parent)
 
 
 def words_of(command: str) -> list[str]:

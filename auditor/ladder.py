@@ -223,9 +223,7 @@ def _listening(service: Service, snapshot: Snapshot) -> Step:
         return Step(UNKNOWN, "the catalogue names no port that it listens on")
     found = snapshot.holders_of(service)
     if found.own:
-        first = found.own[0]
-        text = f"{first.process or 'a process'} listens on port {listening.shown((first.port, first.protocol))}"
-        return Step(PROVED, None, _seen("processes", text))
+        return Step(PROVED, None, tuple(Evidence("processes", listening.described(x)) for x in found.own))
     if found.unseen:
         port = listening.shown((found.unseen[0].port, found.unseen[0].protocol))
         return Step(UNKNOWN, f"who listens on port {port} may not be seen, so nothing proves that it is its command")
@@ -658,12 +656,14 @@ def describe(service: Service, snapshot: Snapshot) -> tuple[ServiceReport, Count
             title=entry.title if entry else None,
             health=_docker_health(containers),
             containers=tuple(container.name for container in containers),
-            memory_bytes=_total(_memory(container, snapshot) for container in containers) if containers else None,
+            memory_bytes=_total(_memory(container, snapshot) for container in containers)
+            if containers
+            else _of_processes(service, snapshot),
             memory_limit_bytes=(_total(container.memory_limit for container in containers) if containers else None)
             or (service.definition.memory_limit if service.definition else None),
             cpu_ratio=max((load.ratio for load in loads), default=None),
             response_seconds=max(durations, default=None),
-            last_check=max(seen, default=snapshot.taken_at if service.containers else None),
+            last_check=max(seen, default=snapshot.taken_at if containers or _heard(service, snapshot) else None),
             reasons=reasons,
         ),
         counted,
@@ -680,6 +680,17 @@ def _docker_health(containers: tuple[Container, ...]) -> str:
 def _memory(container: Container, snapshot: Snapshot) -> int | None:
     seen = snapshot.usage_of(container)
     return seen.memory if seen and seen.memory is not None else container.memory_usage
+
+
+def _of_processes(service: Service, snapshot: Snapshot) -> int | None:
+    """The memory of a declared process, each one once, on however many ports it listens."""
+    return _total({(x.pid, x.process): x.memory for x in snapshot.holders_of(service).own}.values())
+
+
+def _heard(service: Service, snapshot: Snapshot) -> bool:
+    """Whether a declared process was looked for."""
+    process = service.lifecycle is Lifecycle.PROCESS
+    return process and snapshot.source("processes", service.environment).state == "ok"
 
 
 def _total(values: Iterable[int | None]) -> int | None:

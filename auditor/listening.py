@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from auditor.commandline import same_command
+from auditor.commandline import same_command, started_by
 from auditor.frozen import dataclass
 from auditor.model import Entry, Listener
 
@@ -67,8 +67,9 @@ def _whose(listener: Listener, entry: Entry) -> str:
         return "own"
     if listener.command is None:
         return "unseen"
-    said = (listener.command, *listener.parents)
-    return "own" if any(same_command(entry.command, command) for command in said) else "others"
+    command = entry.command
+    own = same_command(command, listener.command) or any(started_by(command, parent) for parent in listener.parents)
+    return "own" if own else "others"
 
 
 def for_container(listener: Listener) -> bool:
@@ -84,6 +85,16 @@ def called(listener: Listener) -> str:
     if listener.command and listener.command != listener.process:
         told.append(listener.command if len(listener.command) <= 80 else listener.command[:79] + "…")
     return f"process `{listener.process}`" + (f" ({': '.join(told)})" if told else "")
+
+
+def described(listener: Listener) -> str:
+    """Who listens where, since when, and what it uses, as far as that is known."""
+    began, used = listener.started_at, listener.cpu_seconds
+    told = [f"since {began:%Y-%m-%d %H:%M:%S} UTC"] if began else []
+    told += [f"{listener.memory / (1 << 20):.0f} MiB of memory"] if listener.memory else []
+    told += [f"{used:g} s of processor time"] if used is not None else []
+    port = shown((listener.port, listener.protocol))
+    return ", ".join((f"{called(listener)} listens on port {port}", *told))
 
 
 def clash(one: str | None, other: str | None) -> bool:

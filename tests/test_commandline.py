@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.commandline import same_command
+from auditor.commandline import same_command, started_by
 
 AUTH = "python -m backend.services.auth.app"
 
@@ -48,3 +48,18 @@ def test_the_same(declared: str, actual: str) -> None:
 )
 def test_another(declared: str, actual: str) -> None:
     assert not same_command(declared, actual)
+
+
+@pytest.mark.parametrize(
+    ("declared", "parent", "is_its"),
+    [
+        ("npm start", "npm start", True),
+        (AUTH, "python3 -m backend.services.auth.app --reload", True),
+        ("./start.sh", "bash ./start.sh", True),
+        ("sh -c 'python a.py & python b.py'", "sh -c 'python a.py & python b.py'", True),
+        ("python a.py", "sh -c 'python a.py & python b.py & wait'", False),
+        ("python a.py", "bash -lc 'cd /srv; python a.py &\npython b.py'", False),
+    ],
+)
+def test_what_started_a_process(declared: str, parent: str, is_its: bool) -> None:
+    assert started_by(declared, parent) is is_its

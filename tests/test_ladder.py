@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -691,3 +692,16 @@ def test_describe_tells_what_the_verdict_stands_on() -> None:
     assert (found.verdict, found.health, found.owner, found.title) == (Verdict.HEALTHY, "healthy", "platform", "Web")
     assert (found.memory_bytes, found.memory_limit_bytes, found.response_seconds) == (1000, 64 * 2**20, 0.25)
     assert found.reasons == ("container `web-1` is healthy", "http probe of `http://web` answered")
+
+
+def test_a_process_is_shown_with_what_it_uses_and_counted_once_on_all_its_ports() -> None:
+    one = {"process": "python3", "pid": 7, "command": "python3 app.py", "memory": 50 << 20, "cpu_seconds": 1.5}
+    listeners = [{"port": port, "started_at": datetime(2026, 2, 1, 8, tzinfo=UTC)} | one for port in (80, 81)]
+    catalogue = declared(lifecycle="process", ports=[80, 81], command="python app.py")
+    (web,) = report_of({"catalogue": catalogue, "listeners": listeners}).services
+    assert (web.memory_bytes, web.last_check is not None) == (50 << 20, True)
+    assert [item.text for item in web.rungs["running"].evidence] == [
+        f"process `python3` (pid 7: python3 app.py) listens on port {port}, since 2026-02-01 08:00:00 UTC, "
+        "50 MiB of memory, 1.5 s of processor time"
+        for port in (80, 81)
+    ]

@@ -9,6 +9,7 @@ from auditor.checks.gaps.causes import stopped
 from auditor.checks.network.doors import span_of
 from auditor.commandline import same_command
 from auditor.inventory import Service, Snapshot
+from auditor.listening import Holders
 from auditor.model import Definition, Entry, Evidence, Lifecycle, Listener, Port
 from auditor.registry import BY_CRITICALITY, Problem, check
 
@@ -146,7 +147,7 @@ def _other(listener: Listener, service: Service, snapshot: Snapshot) -> str:
     needs=("catalogue", "processes"),
 )
 def process_not_running(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
-    """A service that is declared as a host process listens on none of its ports.
+    """A service that is declared as a host process listens on none of its ports, or on some of them only.
 
     Bad:
         catalogue:
@@ -166,6 +167,7 @@ def process_not_running(service: Service, snapshot: Snapshot) -> Iterator[Proble
         return
     found = snapshot.holders_of(service)
     if found.present:
+        yield from _partly_open(entry, found)
         return
     ports = ", ".join(map(listening.shown, listening.sockets_of(entry)))
     elsewhere = _elsewhere(entry, service, snapshot)
@@ -178,6 +180,19 @@ def process_not_running(service: Service, snapshot: Snapshot) -> Iterator[Proble
         (Evidence("processes", f"{listening.called(elsewhere)} runs its command"),) if elsewhere else (),
         cause=stopped(service.name),
     )
+
+
+def _partly_open(entry: Entry, found: Holders) -> Iterator[Problem]:
+    """The ports of a process that nobody holds, while it holds others: the part of it behind them is not there."""
+    held = {(x.port, x.protocol) for x in (*found.present, *found.others)}
+    open_, closed = ([s for s in listening.sockets_of(entry) if (s in held) is wanted] for wanted in (True, False))
+    if closed:
+        ports, others = (", ".join(map(listening.shown, group)) for group in (open_, closed))
+        yield Problem(
+            f"`{entry.name}` is declared as a process on ports {ports} and {others}, but nothing listens on {others}",
+            (entry.place("ports"),),
+            key=f"partly:{others}",
+        )
 
 
 def _elsewhere(entry: Entry, service: Service, snapshot: Snapshot) -> Listener | None:
