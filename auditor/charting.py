@@ -68,6 +68,15 @@ def lacks_datasource(query: Query, dashboard: Dashboard, grafana: Grafana) -> st
     return f"its datasource `{name}` does not exist"
 
 
+def hidden_panel(grafana: Grafana) -> str | None:
+    """Why it is not known what all panels query: one stands in Grafana's library only."""
+    for dashboard in grafana.dashboards:
+        for panel in dashboard.panels:
+            if panel.hidden:
+                return f"what library panel “{panel.title}” of dashboard “{dashboard.title}” queries was not read"
+    return None
+
+
 def is_promql(query: Query, grafana: Grafana) -> bool:
     """Whether a query is meant for a server that speaks PromQL."""
     source = datasource_of(query, grafana)

@@ -576,6 +576,8 @@ def _uncharted(service: Service, snapshot: Snapshot) -> Step:
     grafana = snapshot.grafana_of(service.environment)
     if grafana and grafana.unseen:
         return Step(UNKNOWN, grafana.unseen[0])
+    if grafana and (hidden := charting.hidden_panel(grafana)):
+        return Step(UNKNOWN, hidden)
     seen = snapshot.source("prometheus-api", service.environment).state == "ok"
     kinds = "" if seen else _hidden(service, snapshot)
     if kinds and not targets_of(service, snapshot):

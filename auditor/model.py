@@ -444,6 +444,7 @@ class Definition:
     labels: Mapping[str, str | None] = field(default_factory=dict)  # None: a value that is not kept
     external_networks: tuple[str, ...] = ()  # those of `networks` that other projects may be on too
     logging_options: tuple[str, ...] = ()  # their names
+    logging_address: Address | None = None  # where its logging driver sends, as the engine sees it
     secrets: tuple[str, ...] = ()  # keys of the top-level section, those for the build included
     configs: tuple[str, ...] = ()
     provider: bool = False  # another program provides it; no container is made
@@ -962,6 +963,7 @@ class Panel:
     title: str
     queries: tuple[Query, ...] = ()
     location: Location | None = None
+    hidden: bool = False  # what it queries is kept in Grafana's library, and was not read
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def _shipment(service: Service, snapshot: Snapshot) -> Shipment:
         return Shipment(False, "it is not composed, so nothing ships its logs")
     driver = definition.logging_driver
     if driver in SHIPPING_DRIVERS:
-        return Shipment(True, f"logging driver `{driver}`", definition.place("logging.driver", "logging"))
+        return _by_driver(definition, snapshot)
     if driver == "none":
         return Shipment(False, "its logging driver is `none`", definition.place("logging.driver", "logging"))
     shippers = shippers_of(service.environment, snapshot)
@@ -83,6 +83,33 @@ def _shipment(service: Service, snapshot: Snapshot) -> Shipment:
     if names:
         return Shipment(False, f"no input of {names} takes its logs", shippers[0].location)
     return Shipment(False, "no log shipper is composed and its logging driver ships nothing")
+
+
+def _by_driver(definition: Definition, snapshot: Snapshot) -> Shipment:
+    """What becomes of what a logging driver sends: the engine does that, on the host, where no service has a name."""
+    address, environment = definition.logging_address, definition.environment
+    place, by = definition.place("logging.options", "logging.driver", "logging"), definition.logging_driver
+    if address is None or snapshot.outside(address.host):
+        return Shipment(True, f"logging driver `{by}`", place)
+    shown = f"{address.host}:{address.port}" if address.port else address.host
+    said = f"logging driver `{by}` sends to {shown}"
+    if address.host not in LOCAL_HOSTS | HOST_MACHINE:
+        if snapshot.provider(environment, address.host):
+            return Shipment(False, f"{said}, a name that the engine cannot resolve: only containers can", place)
+        return Shipment(True, f"logging driver `{by}`", place)
+    found = answer(address, None, environment, snapshot)
+    if found is None:
+        return Shipment(None, f"{said}, and no service publishes that port", place)
+    own = (one for one in shippers_of(environment, snapshot) if service_of(one, snapshot) is found.service)
+    shipper = next(own, None)
+    if shipper is None:
+        return Shipment(True, f"{said}, which is `{found.service.name}`", place)
+    if shipper.unread is not None:
+        return Shipment(None, f"{said}, which is `{shipper.service}`; {shipper.unread}", place)
+    sent = [_sent(one, shipper, snapshot, certain=True) for one in shipper.inputs if one.kind == "receive"]
+    if not sent:
+        return Shipment(False, f"{said}, which is `{shipper.service}`, but no input of it receives logs", place)
+    return min(sent, key=lambda made: (made.shipped is not True, made.shipped is not None))
 
 
 @lru_cache(maxsize=8)

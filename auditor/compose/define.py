@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from collections.abc import Mapping as AnyMapping
 from contextlib import suppress
 from dataclasses import field, replace
+from urllib.parse import urlsplit
 
 from auditor.compose import dockerfile
 from auditor.compose.configured import config_files, granted_files, takes_samples
@@ -26,7 +27,7 @@ from auditor.compose.values import boolean, duration, integer, number, size, wor
 from auditor.compose.variables import EnvFile, Reader, variables
 from auditor.errors import EvidenceError, TextError
 from auditor.frozen import dataclass
-from auditor.model import Definition, Dependency, HealthCheck, Location, Mount, Reference
+from auditor.model import Address, Definition, Dependency, HealthCheck, Location, Mount, Reference
 from auditor.tree import join
 from auditor.yamlfile import Mapping, Sequence, Value
 
@@ -130,6 +131,7 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
         cpu_limit=_limit(name, service, "cpus", limits, "cpus", faults),
         pids_limit=_whole(_limit(name, service, "pids_limit", limits, "pids", faults)),
         logging_driver=text(logging.get("driver")),
+        logging_address=_logging_address(logging),
         labels=_labels(service),
         external_networks=tuple(network for network in networks if network in context.external_networks),
         provider="provider" in service,
@@ -343,6 +345,23 @@ def _aliases(service: Mapping) -> tuple[str, ...]:
     aliases += [str(network[key]) for network in networks for key in _FIXED if isinstance(network.get(key), str)]
     hostname = text(service.get("hostname"))
     return tuple(dict.fromkeys((*aliases, hostname) if hostname else aliases))
+
+
+_LOG_ADDRESSES = ("fluentd-address", "gelf-address", "syslog-address", "loki-url", "splunk-url")
+_USUAL_LOG_ADDRESS = {"fluentd": Address("localhost", 24224)}
+
+
+def _logging_address(logging: Mapping) -> Address | None:
+    """Where a logging driver is told to send, or does by itself; None where nobody says, or a variable does."""
+    driver, options = text(logging.get("driver")) or "", mapping(logging.get("options"))
+    told = next((value for key in _LOG_ADDRESSES if isinstance(value := options.get(key), str)), None)
+    if told is None:
+        return _USUAL_LOG_ADDRESS.get(driver)
+    try:
+        parts = urlsplit(told if "://" in told else f"tcp://{told}")
+        return Address(parts.hostname, parts.port, parts.scheme) if parts.hostname and "$" not in told else None
+    except ValueError:
+        return None
 
 
 def _named_here(service: Mapping) -> Iterator[str]:

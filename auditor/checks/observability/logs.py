@@ -158,6 +158,9 @@ def _astray(shipper: LogShipper, snapshot: Snapshot) -> Iterator[Problem]:
     for one in shipper.inputs:
         if why := shipping.engine_fault(one, shipper, snapshot):
             yield Problem(f"`{shipper.service}` {why}", (one.location,), service=name, key=f"engine {one.paths[0]}")
+        if one.kind in ("engine", "files", "journal") and not one.outputs and not one.sends and not one.unclear:
+            said = f"`{shipper.service}` takes logs and sends them nowhere"
+            yield Problem(said, (one.location,), service=name, key=f"nowhere {one.kind} {' '.join(one.paths)}")
     outputs = dict.fromkeys(out for one in shipper.inputs for out in one.outputs)
     for out in outputs:
         why = shipping.fault(out, shipper, snapshot)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from auditor.model import CountClaim, Location
+from auditor.sources.documents.counts import SPELT, number_of
 from auditor.sources.documents.markdown import Code, parts
 
 _STATIC = re.compile(r"(?i)/badge/([^/\s()\"'<>?#]{1,120})")
@@ -15,8 +16,8 @@ _QUERY = re.compile(
     r"(?i)/static/v1\?(?:[^\s()\"'<>]{0,200}&)?label=(services|micro-?services)&message=(\d{1,3})(\+|%2b)?\b"
 )
 _LABEL = re.compile(r"(?i)(?:docker[_ ]|total[_ ]|micro-?)?services?[_ ]?(?:count|total)?")
-_NUMBER = re.compile(r"(?i)(\d{1,3})(\+)?(?:[_ ](?:micro-?)?services|[_ ]containers)?")
-_IN_MESSAGE = re.compile(r"(?i)(\d{1,3})(\+)?[_ ](?:micro-?)?services")
+_NUMBER = re.compile(rf"(?i)(\d{{1,3}}|{SPELT})(\+)?(?:[_ ](?:micro-?)?services|[_ ]containers)?")
+_IN_MESSAGE = re.compile(rf"(?i)(\d{{1,3}}|{SPELT})(\+)?[_ ](?:micro-?)?services")
 
 
 def badges(text: str, path: str) -> Iterator[CountClaim]:
@@ -40,7 +41,7 @@ def _static(text: str) -> tuple[int, bool] | None:
     if len(rest) != 2:
         return None
     said = _IN_MESSAGE.fullmatch(rest[0]) or (_NUMBER.fullmatch(rest[0]) if _LABEL.fullmatch(label) else None)
-    return (int(said[1]), bool(said[2])) if said and int(said[1]) > 1 else None
+    return (number_of(said[1]), bool(said[2])) if said and number_of(said[1]) > 1 else None
 
 
 def _claim(number: int, at_least: bool, location: Location) -> CountClaim:

@@ -12,12 +12,20 @@ from auditor.sources.documents.sections import Section, starts_with_number
 
 _FEWEST, _MOST = 2, 500
 _SPELT = (
-    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen",
-    "nineteen twenty",
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen",
+    "eighteen nineteen",
 )
-_NUMBERS = {word: number for number, word in enumerate(" ".join(_SPELT).split(), 2)}
+_NUMBERS = {word: number for number, word in enumerate(" ".join(_SPELT).split(), 1)}
+_TEN_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_TENS = {word: number for number, word in zip(range(20, 100, 10), _TEN_WORDS.split(), strict=True)}
+_UNITS = [word for word, number in _NUMBERS.items() if number < 10]
+# A number in words, up to ninety-nine, or in dozens; alone, "one" counts nothing.
+SPELT = (
+    rf"(?:{'|'.join(_TENS)})(?:[- ](?:{'|'.join(_UNITS)}))?|(?:(?:a|one|two|three|four|five)[ ])dozen"
+    rf"|{'|'.join(word for word, number in _NUMBERS.items() if number > 1)}"
+)
 _COUNT = re.compile(
-    rf"(?i)(?:^|(?<=[\s(\[\"']))(\d{{1,3}}|{'|'.join(_NUMBERS)})(\+|[ ]plus(?=[ ])|[ ]or[ ]more(?=[ ]))?[ ]"
+    rf"(?i)(?:^|(?<=[\s(\[\"']))(\d{{1,3}}|{SPELT})(\+|[ ]plus(?=[ ])|[ ]or[ ]more(?=[ ]))?[ ]"
     r"((?:[A-Za-z][A-Za-z/&'-]{0,30}[ ]){0,3})(micro-?services|services)\b"
 )
 _TOTAL = re.compile(
@@ -63,6 +71,7 @@ _BEFORE = phrases(
 _AFTER = re.compile(
     r"(?i)[ ,]*(?:per|each|down|fail\w*|missing|at[ ]a[ ]time|in[ ]parallel|planned|soon|later|in[ ]the[ ]future"
     r"|instead|or[ ](?:fewer|less)|into|to[ ]\d|were|was|will|would|could|should|can|may|might|remain\w*|behind"
+    r"|(?:of|in|on|from|across|for)[ ](?:your|their|any)|you"
     r"|without|in[ ]a[ ]row|with[ ]errors|\(?(?:planned|optional|future|target|goal))\b"
     r"|[ ]*(?:\N{RIGHTWARDS ARROW}|->|=>|\xe2\u2020)"
 )
@@ -118,7 +127,7 @@ def _claims_of(lines: Sequence[tuple[int, str]], path: str) -> Iterator[CountCla
     text = " ".join(line for _, line in lines)
     for match in _COUNT.finditer(text):
         category = _category(match[3])
-        number = _NUMBERS.get(match[1].lower()) or int(match[1])
+        number = number_of(match[1])
         if category is not None and _FEWEST <= number <= _MOST and _said_plainly(text, match, number):
             before = text[: match.start()].rstrip()
             at_least = bool(match[2]) or _AT_LEAST.search(before) is not None
@@ -129,6 +138,16 @@ def _claims_of(lines: Sequence[tuple[int, str]], path: str) -> Iterator[CountCla
             if _FEWEST <= number <= _MOST and not _BEFORE.search(_sentence(text, match.start())):
                 location = _place(lines, match.start(), path)
                 yield CountClaim(match[0].strip(), number, bool(match[2]), location)
+
+
+def number_of(text: str) -> int:
+    """What digits, or words as `SPELT` matches them, say."""
+    if text.isdecimal():
+        return int(text)
+    first, *rest = re.split("[- ]", text.lower())
+    if rest == ["dozen"]:
+        return 12 * _NUMBERS.get(first, 1)
+    return _TENS.get(first, 0) + sum(_NUMBERS.get(word, 0) for word in (first, *rest))
 
 
 def _category(between: str) -> str | None:

@@ -182,7 +182,9 @@ def _panels(parent: Mapping[str, Any], reading: _Reading, depth: int) -> Iterato
 def _from_library(panel: Mapping[str, Any], reading: _Reading) -> Mapping[str, Any]:
     uid = _mapping(panel.get("libraryPanel")).get("uid")
     model = reading.library.get(str(uid)) if uid else None
-    return {**model, "title": panel.get("title") or model.get("title")} if isinstance(model, Mapping) else panel
+    if not isinstance(model, Mapping):
+        return {**panel, "title": panel.get("title") or _mapping(panel.get("libraryPanel")).get("name")}
+    return {"targets": [], **model, "title": panel.get("title") or model.get("title")}
 
 
 def _panel(panel: Mapping[str, Any], reading: _Reading) -> Panel:
@@ -190,7 +192,7 @@ def _panel(panel: Mapping[str, Any], reading: _Reading) -> Panel:
     targets = [_mapping(target) for target in _list(panel.get("targets"))]
     queries = [query for target in targets if (query := _query(target, panel, reading)) is not None]
     place = queries[0].location if queries else reading.at(panel.get("title"))
-    return Panel(title, tuple(queries), place)
+    return Panel(title, tuple(queries), place, bool(panel.get("libraryPanel")) and "targets" not in panel)
 
 
 def _query(target: Mapping[str, Any], panel: Mapping[str, Any], reading: _Reading) -> Query | None:
