@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import TypeAlias
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 
 from auditor.frozen import dataclass
 from auditor.inventory import HOST_MACHINE, LOCAL_HOSTS, Service, Snapshot
-from auditor.model import Address, Component, Definition, Lifecycle, Port
+from auditor.model import Address, Component, Definition, Lifecycle, Mount, Port
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,26 @@ def _usual_ports(component: Component) -> frozenset[int]:
 def _own_command(service: Service) -> bool:
     lines = service.definition.lines if service.definition else {}
     return "command" in lines or "entrypoint" in lines
+
+
+def set_up(service: Service) -> bool:
+    """Whether a composed service may listen elsewhere than its image does: by command, variable or configuration."""
+    definition = service.definition
+    if definition is None:
+        return False
+    by_flag = service.component is not None and service.component.kind in _SET_UP_BY_FLAGS
+    given = not by_flag and (definition.granted_files or any(_is_configuration(one) for one in definition.mounts))
+    named = any(_LISTENS.search(variable.name) for variable in definition.variables)
+    return bool(named or given) or not {"command", "entrypoint", "build"}.isdisjoint(definition.lines)
+
+
+_SET_UP_BY_FLAGS = frozenset({"exporter", "metrics"})  # what their configuration says is not where they listen
+_LISTENS = re.compile(r"(?:^|_)(?:PORT|PORTS|LISTEN|BIND)(?:_|$)", re.IGNORECASE)
+
+
+def _is_configuration(mount: Mount) -> bool:
+    """Whether a mount brings files of the project, and not the engine's socket or the host's own directories."""
+    return mount.kind == "bind" and not (mount.source or "/").startswith("/")
 
 
 # --- networks ------------------------------------------------------------------------------------------------------

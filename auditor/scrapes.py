@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -13,8 +12,8 @@ from urllib.parse import urlsplit
 from auditor.discovered import container_labels, followed
 from auditor.frozen import dataclass
 from auditor.inventory import LOCAL_HOSTS, Service, Snapshot
-from auditor.model import Address, LiveTarget, Mount, ScrapeJob, ScrapeTarget
-from auditor.reach import Answer, address_in, answer, known_ports
+from auditor.model import Address, LiveTarget, ScrapeJob, ScrapeTarget
+from auditor.reach import Answer, address_in, answer, known_ports, set_up
 
 DEFAULT_PATH = "/metrics"
 UNREACHABLE, WRONG_PORT, WRONG_PATH, UNSURE = "unreachable", "wrong port", "wrong path", "unsure"
@@ -192,7 +191,7 @@ def _elsewhere(service: Service, path: str) -> bool:
     if service.component and service.component.key == "prometheus" and path.endswith(FEDERATED):
         return True
     usual = known.path if known and known.port and not declared else DEFAULT_PATH
-    return path == DEFAULT_PATH != usual and not _set_up(service)
+    return path == DEFAULT_PATH != usual and not set_up(service)
 
 
 def _tells_of_ports(found: Answer) -> bool:
@@ -206,27 +205,7 @@ def _tells_of_ports(found: Answer) -> bool:
     if service.component is None:
         return bool(definition.expose)
     without = service.component.metrics is None or service.component.metrics.port is None
-    return (without and found.port in service.component.ports) or not _set_up(service)
-
-
-def _set_up(service: Service) -> bool:
-    """Whether a composed service may listen elsewhere than its image does: by command, variable or configuration."""
-    definition = service.definition
-    if definition is None:
-        return False
-    by_flag = service.component is not None and service.component.kind in _SET_UP_BY_FLAGS
-    given = not by_flag and (definition.granted_files or any(_is_configuration(one) for one in definition.mounts))
-    named = any(_LISTENS.search(variable.name) for variable in definition.variables)
-    return bool(named or given) or not {"command", "entrypoint", "build"}.isdisjoint(definition.lines)
-
-
-_SET_UP_BY_FLAGS = frozenset({"exporter", "metrics"})  # what their configuration says is not where they listen
-_LISTENS = re.compile(r"(?:^|_)(?:PORT|PORTS|LISTEN|BIND)(?:_|$)", re.IGNORECASE)
-
-
-def _is_configuration(mount: Mount) -> bool:
-    """Whether a mount brings files of the project, and not the engine's socket or the host's own directories."""
-    return mount.kind == "bind" and not (mount.source or "/").startswith("/")
+    return (without and found.port in service.component.ports) or not set_up(service)
 
 
 def _tells_nothing(found: Answer) -> bool:

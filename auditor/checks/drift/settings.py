@@ -21,6 +21,7 @@ from auditor.model import (
     Severity,
     Variable,
 )
+from auditor.reach import set_up
 from auditor.registry import Problem, check
 from auditor.words import normal
 
@@ -244,6 +245,8 @@ def _wrong(target: Definition, port: int, snapshot: Snapshot) -> str | None:
         return f"is published for its port {published[port]}: inside the network it listens on {told}"
     if declared:
         return f"is declared to listen on {told}"
+    if service and component and len(component.ports) == 1 and not set_up(service):
+        return f"listens on {told}"
     others = [name for name, ports in _served(target.environment, snapshot).items() if port in ports]
     return f"listens on {told}; {port} is a port of {_listed(others)}" if others and own else None
 
