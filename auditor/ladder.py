@@ -185,7 +185,9 @@ def _running(service: Service, snapshot: Snapshot) -> Step:
 def enough_to_be_seen(service: Service, snapshot: Snapshot) -> tuple[Container, ...]:
     """Of a daemon on several engines, some of which could not be read: its containers on the others, where as many
     run there as it wants. What lacks may run on an engine that is gone, and proves nothing."""
-    if snapshot.runs_once(service) or service.lifecycle is not Lifecycle.DAEMON or snapshot.swarm_of(service):
+    if not service.containers or service.lifecycle is not Lifecycle.DAEMON:
+        return ()
+    if snapshot.runs_once(service) or snapshot.swarm_of(service):
         return ()
     here = tuple(container for container in service.containers if snapshot.readable(container))
     wanted = service.definition.replicas if service.definition else 1
@@ -686,7 +688,8 @@ def _memory(container: Container, snapshot: Snapshot) -> int | None:
 
 def _of_processes(service: Service, snapshot: Snapshot) -> int | None:
     """The memory of a declared process, each one once, on however many ports it listens."""
-    return _total({(x.pid, x.process): x.memory for x in snapshot.holders_of(service).own}.values())
+    own = snapshot.holders_of(service).own
+    return _total({(x.pid, x.process): x.memory for x in own}.values()) if own else None
 
 
 def _heard(service: Service, snapshot: Snapshot) -> bool:

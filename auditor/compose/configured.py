@@ -22,7 +22,12 @@ _FLAG = re.compile(r"-{1,2}(?:config|config[.-]?file|configuration|promscrape\.c
 
 def takes_samples(service: Mapping) -> bool:
     """Whether its command line tells a Prometheus to take what others push to it."""
-    return any(_RECEIVES.fullmatch(word) for key in ("entrypoint", "command") for word in _words(service.get(key)))
+    return any(
+        "-receiver" in word and _RECEIVES.fullmatch(word)
+        for key in ("entrypoint", "command")
+        if key in service
+        for word in _words(service[key])
+    )
 
 
 def config_files(service: Mapping) -> tuple[str, ...]:

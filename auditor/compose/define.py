@@ -98,7 +98,8 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
         help = "use two or more letters, digits, `.`, `_`, `-`, and begin with a letter or digit"
         faults.add("a `container_name` that Docker refuses", service.lines["container_name"], service=name, help=help)
     aliases = _aliases(service)
-    own = {name, *aliases, *_named_here(service), *((container_name,) if container_name else ())}
+    own_hosts = tuple(dict.fromkeys(_named_here(service)))
+    own = {name, *aliases, *own_hosts, *((container_name,) if container_name else ())}
     published, open_ports = ports(service.get("ports"), faults, name), exposed(service.get("expose"))
     known_ports = {*open_ports, *(port.target for port in published)}
     logging = mapping(service.get("logging"))
@@ -154,7 +155,7 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
         secrets=_granted(service, "secrets"),
         configs=_granted(service, "configs"),
         config_files=config_files(service),
-        own_hosts=tuple(dict.fromkeys(_named_here(service))),
+        own_hosts=own_hosts,
         takes_samples=takes_samples(service),
         granted_files=granted_files(service, context.config_files),
     )
