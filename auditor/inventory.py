@@ -48,6 +48,7 @@ from auditor.model import (
     Project,
     PrometheusConfig,
     Reference,
+    Refused,
     ScrapeTarget,
     Selected,
     Silence,
@@ -138,6 +139,7 @@ class Snapshot:
     loaded_rules: tuple[LoadedRule, ...] = ()
     selected: tuple[Selected, ...] = ()
     notified: tuple[Notified, ...] = ()
+    refused: tuple[Refused, ...] = ()
     silences: tuple[Silence, ...] = ()
     usages: tuple[Usage, ...] = ()
     peaks: tuple[Peak, ...] = ()

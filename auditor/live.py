@@ -28,6 +28,7 @@ from auditor.model import (
     LogStore,
     Notified,
     ProbeResult,
+    Refused,
     Selected,
     Silence,
     SourceState,
@@ -100,6 +101,7 @@ class LiveFacts:
     rules: list[LoadedRule] = field(default_factory=list)
     selected: list[Selected] = field(default_factory=list)
     notified: list[Notified] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
     silences: list[Silence] = field(default_factory=list)
     alertmanager_configs: list[AlertmanagerConfig] = field(default_factory=list)
     grafanas: list[Grafana] = field(default_factory=list)
@@ -121,6 +123,7 @@ class LiveFacts:
             LoadedRule: self.rules,
             Selected: self.selected,
             Notified: self.notified,
+            Refused: self.refused,
             Silence: self.silences,
             AlertmanagerConfig: self.alertmanager_configs,
             Grafana: self.grafanas,

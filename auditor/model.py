@@ -747,6 +747,13 @@ class Selected:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A running Prometheus has not taken its configuration when it last read it: it still runs with an older one."""
+
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notified:
     """How many notifications Alertmanager sent by one kind of integration, as far back as Prometheus was asked."""
 
@@ -790,6 +797,7 @@ class ScrapeJob:
     engines: tuple[str, ...] = ()  # whom it asks for containers
     metrics_path: str = "/metrics"
     honors_labels: bool = False  # what a target says of `job`, `instance` and others wins
+    asks: tuple[tuple[Address, Location], ...] = ()  # whom it asks for targets, and where that is written
     asked_of: tuple[str, ...] = ()  # the discoveries of whom a prober, its only target, is told to ask
 
 

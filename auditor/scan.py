@@ -262,6 +262,7 @@ def _with_live(
         loaded_rules=tuple(found.rules),
         selected=tuple(found.selected),
         notified=tuple(found.notified),
+        refused=tuple(found.refused),
         silences=tuple(found.silences),
         alertmanager_configs=(*found.alertmanager_configs, *snapshot.alertmanager_configs),
         grafanas=(*snapshot.grafanas, *found.grafanas),

@@ -16,6 +16,7 @@ A project is a mapping of
     listeners, probes   fields of listening ports and of probe results
     targets       active targets of a running Prometheus: job, host, port, up, error, names, labels
     loaded        alerting rules of a running Prometheus: name, expr, labels; found: selector -> list of label sets
+    refused       true where the running Prometheus did not take its configuration
     notified      kind of integration -> notifications that Alertmanager sent by it, as Prometheus knows
     silences      of a running Alertmanager: matchers (label -> value), days, comment
     usages, hosts, peaks   fields of what containers use, of the engine's machine, and of what was seen (`hours` ago)
@@ -64,6 +65,7 @@ from auditor.model import (
     Port,
     ProbeResult,
     Project,
+    Refused,
     Report,
     Selected,
     Setup,
@@ -84,7 +86,7 @@ PLANES = frozenset(
     {
         "catalogue", "compose", "prometheus", "alertmanager", "documents", "code", "files", "containers", "listeners",
         "probes", "past", "sources", "environments", "images", "usages", "hosts", "peaks", "targets", "loaded", "found",
-        "notified",        "silences", "swarm_services", "dashboards", "lines",
+        "notified", "refused", "silences", "swarm_services", "dashboards", "lines",
     }
 )  # fmt: skip
 _COMPOSE_NAMES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
@@ -259,6 +261,7 @@ def _alive(snapshot: Snapshot, planes: Planes) -> Snapshot:
             Selected(environment, selector, tuple(tuple(sorted(labels.items())) for labels in found))
             for selector, found in planes.get("found", {}).items()
         ),
+        refused=(Refused(environment),) if planes.get("refused") else (),
         notified=tuple(Notified(environment, kind, number) for kind, number in planes.get("notified", {}).items()),
         silences=tuple(_silence(snapshot, environment, x) for x in _of(planes, "silences")),
         peaks=tuple(_peak(snapshot, environment, x) for x in _of(planes, "peaks")),

@@ -23,6 +23,7 @@ from auditor.model import (
     Metrics,
     Notified,
     Project,
+    Refused,
     SourceState,
 )
 from auditor.sources.prometheus_api import ANSWER_LIMIT, read_prometheus, stale
@@ -42,11 +43,13 @@ def target(url: str, health: str, error: str = "") -> dict[str, object]:
 
 
 QUERY = f"{URL}/api/v1/query"
+RUNTIME = f"{URL}/api/v1/status/runtimeinfo"
 
 
 def others(*sent: object) -> None:
     """What else is asked: no rules, and how much Alertmanager has sent."""
     respx.get(RULES).mock(return_value=NO_RULES)
+    respx.get(RUNTIME).respond(json={"status": "success", "data": {"reloadConfigSuccess": True}})
     respx.get(QUERY).respond(json={"status": "success", "data": {"resultType": "vector", "result": list(sent)}})
 
 
@@ -114,6 +117,23 @@ def test_what_alertmanager_has_sent() -> None:
     odd = ({"metric": {}, "value": [1, "7"]}, {"metric": {"integration": "sns"}, "value": [1, "NaN"]}, 7)
     others({"metric": {"integration": "slack"}, "value": [1772366400, "12"]}, *odd)
     assert read_prometheus(URL, "main") == (Notified("main", "slack", 12.0),)
+
+
+@respx.mock
+@pytest.mark.parametrize(("said", "facts"), [(False, (Refused("main"),)), (True, ()), ("no", ()), (None, ())])
+def test_a_configuration_that_it_refused(said: object, facts: tuple[Refused, ...]) -> None:
+    respx.get(API).mock(return_value=answer())
+    others()
+    respx.get(RUNTIME).respond(json={"status": "success", "data": {"reloadConfigSuccess": said}})
+    assert read_prometheus(URL, "main") == facts
+
+
+@respx.mock
+def test_what_it_does_not_say_of_itself_is_no_fault() -> None:
+    respx.get(API).mock(return_value=answer())
+    others()
+    respx.get(RUNTIME).respond(404, text="<html>")
+    assert read_prometheus(URL, "main") == ()
 
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ from itertools import islice
 from urllib.parse import quote, unquote_plus
 
 from auditor.errors import EvidenceError, StaleError
-from auditor.model import Address, LiveTarget, LoadedRule, Notified, Selected
+from auditor.model import Address, LiveTarget, LoadedRule, Notified, Refused, Selected
 from auditor.promql import Part, Selector, parts
 from auditor.series import by_target, target_labels
 from auditor.sources.fetch import fetch_each
@@ -38,8 +38,9 @@ def parse_targets(found: object, environment: str) -> tuple[LiveTarget, ...]:
 
 def read_prometheus(
     url: str, environment: str, *, queries: Iterable[str] = (), now: datetime | None = None, timeout: float = 8.0
-) -> tuple[LiveTarget | LoadedRule | Selected | Notified, ...]:
-    """Active targets, loaded alerting rules, what their selectors find just now, and what Alertmanager has sent.
+) -> tuple[LiveTarget | LoadedRule | Selected | Notified | Refused, ...]:
+    """Active targets, loaded alerting rules, what their selectors find just now, what Alertmanager has sent, and a
+    configuration that the server refused.
 
     queries: expressions whose selectors are asked about, too. now: what must be of now is held against it. timeout:
     seconds for all of it. A selector whose answer cannot be read is left out: nothing is known of it.
@@ -56,7 +57,7 @@ def read_prometheus(
     expressions = dict.fromkeys((*(rule.expr for rule in loaded), *queries))
     given = target_labels(active)
     found = _selected(url, environment, expressions, given, timeout * 0.3)
-    return (*active, *loaded, *found, *_notified(url, environment, timeout * 0.1))
+    return (*active, *loaded, *found, *_of_server(url, environment, timeout * 0.1))
 
 
 def parse_rules(found: object, environment: str) -> tuple[LoadedRule, ...]:
@@ -114,10 +115,14 @@ def _seconds(value: object) -> float:
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 
 
-def _notified(url: str, environment: str, timeout: float) -> Iterator[Notified]:
-    """What Alertmanager sent by each kind of integration; nothing where Prometheus does not scrape it."""
+def _of_server(url: str, environment: str, timeout: float) -> Iterator[Notified | Refused]:
+    """What Alertmanager sent by each kind of integration, where Prometheus scrapes it; whether it took its files."""
     query = f"sum by (integration) (max_over_time(alertmanager_notifications_total[{NOTIFIED_DAYS}d]))"
-    (answer,) = fetch_each("Prometheus", url, [f"/api/v1/query?query={quote(query)}"], timeout=timeout)
+    paths = [f"/api/v1/query?query={quote(query)}", "/api/v1/status/runtimeinfo"]
+    answer, state = fetch_each("Prometheus", url, paths, timeout=timeout)
+    told = state.get("data") if isinstance(state, Mapping) else None
+    if isinstance(told, Mapping) and told.get("reloadConfigSuccess") is False:
+        yield Refused(environment)
     for item in _below(answer, "result"):
         metric, value = item.get("metric"), item.get("value")
         kind = metric.get("integration") if isinstance(metric, Mapping) else None

@@ -29,7 +29,7 @@ def rules_not_loaded(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[P
 
     Prometheus says nothing of a pattern that matches nothing; the alerts behind it simply never fire. A path that
     leads to files outside the project is not judged. Where a running Prometheus was asked, rules that it does not know
-    are told, too: it was not reloaded, or runs with another configuration.
+    are told, too (it was not reloaded, or runs with another configuration), and a configuration that it refused.
 
     Bad:
         compose:
@@ -59,7 +59,16 @@ def rules_not_loaded(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[P
                 key=pattern.pattern,
                 cause=cause,
             )
+    yield from _refused(config, server, snapshot)
     yield from _not_reloaded(config, server, snapshot)
+
+
+def _refused(config: PrometheusConfig, server: str | None, snapshot: Snapshot) -> Iterator[Problem]:
+    """The running Prometheus could not take the configuration that it was last given."""
+    asked = alerting.asked_config(config.environment, snapshot)
+    if asked is config and any(one.environment == config.environment for one in snapshot.refused):
+        text = f"the running Prometheus refused its configuration when it last read it: not `{config.path}` runs"
+        yield Problem(text, (Location(config.path),), service=server, key="refused")
 
 
 def _not_reloaded(config: PrometheusConfig, server: str | None, snapshot: Snapshot) -> Iterator[Problem]:

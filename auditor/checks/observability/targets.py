@@ -31,7 +31,7 @@ from auditor.scrapes import (
     needs=("prometheus", "compose"),
 )
 def phantom_target(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
-    """A scrape job points at a host that nothing provides, or has a prober ask one.
+    """A scrape job points at a host that nothing provides, has a prober ask one, or asks one for its targets.
 
     The target is down for ever, and an alert on it is either silenced or never written.
 
@@ -50,15 +50,18 @@ def phantom_target(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Pro
           scrape_configs: [{job_name: billing, static_configs: [{targets: ["billing:9000"]}]}]
     """
     environment, server = config.environment, snapshot.prometheus_server(config)
-    for target in (target for job in config.jobs for target in job.targets):
-        for does, address, place in _asked(target):
+    for job in config.jobs:
+        asked = [("asks", address, place, job.name) for address, place in job.asks]
+        asked += [(*one, target.job) for target in job.targets for one in _asked(target)]
+        for does, address, place, name_of_job in asked:
             if snapshot.outside(address.host) or snapshot.provided(environment, address.host):
                 continue
             if snapshot.has_address_of(server, address.host):
                 continue
             name = snapshot.missing_name(environment, address.host)
+            for_what = " for its targets" if does == "asks" else ""
             yield Problem(
-                f"job `{target.job}` {does} {_shown(address)}, which nothing in `{environment}` provides",
+                f"job `{name_of_job}` {does} {_shown(address)}{for_what}, which nothing in `{environment}` provides",
                 (place,),
                 service=name if snapshot.entry(environment, name) else prometheus_name(config, snapshot),
                 key=name,

@@ -160,6 +160,7 @@ def job_of(reading: Reading, item: Mapping, path: str, unseen: str | None = None
         tuple(_engines(job)) if engine else (),
         job.metrics_path,
         item.get("honor_labels") is True,
+        tuple(_asks(job)),
         tuple(asked_of),
     )
 
@@ -176,6 +177,24 @@ def _of_engine(job: _Job) -> Iterator[Relabelling]:
 def _engines(job: _Job) -> Iterator[str]:
     for source in job.reading.mappings(job.item, "docker_sd_configs", job.path):
         yield from asked(source.get("host")) or ("",)
+
+
+# What a discovery is told of whom it asks, and which key says so.
+_SERVERS = {
+    "http_sd_configs": "url", "consul_sd_configs": "server", "docker_sd_configs": "host", "nomad_sd_configs": "server",
+    "dockerswarm_sd_configs": "host", "eureka_sd_configs": "server", "puppetdb_sd_configs": "url",
+}  # fmt: skip
+
+
+def _asks(job: _Job) -> Iterator[tuple[Address, Location]]:
+    """The addresses that discoveries ask for targets."""
+    for kind, key in _SERVERS.items():
+        for source in job.reading.mappings(job.item, kind, job.path):
+            told = source.get(key)
+            scheme, slashes, rest = told.partition("://") if isinstance(told, str) else ("", "", "")
+            host = (rest if slashes else scheme).partition("/")[0].rpartition("@")[2]
+            if scheme != "unix" and "$" not in host and (address := address_of(host, scheme)):
+                yield address, job.reading.at(source, key, job.path)
 
 
 # --- which targets there are ---------------------------------------------------------------------------------------
