@@ -11,6 +11,7 @@ _SHELLS = frozenset({"ash", "bash", "dash", "ksh", "sh", "zsh"})
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{[^}]*\}|\w+)|\*\*\*")
 _INTERPRETER = re.compile(r"(python|pypy|node|ruby|perl|php|java|bash|sh)(?:js)?[\d.]*")
+_CUT = "***"  # where a secret was
 _ADDRESS = re.compile(r"(?:[\w.*:\[\]-]*:\d{1,5}|\[[\w-]+\])")
 
 
@@ -75,14 +76,21 @@ def _is_title(words: Sequence[str]) -> bool:
 
 
 def _in_order(wanted: Sequence[str], found: Sequence[str]) -> bool:
-    left = iter(found)
-    return all(any(_same_word(want, have) for have in left) for want in wanted)
+    """A word that was cut out whole stands for the one that is wanted after the word before it."""
+    at = 0
+    for number, want in enumerate(wanted):
+        fits = (at + n for n, have in enumerate(found[at:]) if _same_word(want, have) or (have == _CUT and n == 0))
+        place = next(fits, None) if number else next((f for f in fits if found[f] != _CUT), None)
+        if place is None:
+            return False
+        at = place + 1
+    return True
 
 
 def _same_word(want: str, have: str) -> bool:
-    if want == have or have == "***":
-        return True
-    if _VARIABLE.search(want) or "***" in have:
+    if want == have or have == _CUT:
+        return want == have
+    if _VARIABLE.search(want) or _CUT in have:
         pattern = "".join(".*" if part is None else re.escape(part) for part in _parts(want))
         loose = "".join(".*" if part is None else re.escape(part) for part in _parts(have))
         return bool(re.fullmatch(pattern, have) or re.fullmatch(loose, want))

@@ -18,6 +18,7 @@ AUTH = "python -m backend.services.auth.app"
         (f"exec {AUTH} --port ${{PORT}}", "python3 -m backend.services.auth.app --port 5001"),
         (f"{AUTH} --listen 127.0.0.1:$PORT", "python3 -m backend.services.auth.app --listen 127.0.0.1:5001"),
         (f"{AUTH} --token abc", "python3 -m backend.services.auth.app --token ***"),
+        (f"{AUTH} s3cret --port 5001", "python3 -m backend.services.auth.app *** --port 5001"),
         ("gunicorn app:app", "/usr/bin/python3 /srv/env/bin/gunicorn -w 4 app:app"),
         ("gunicorn app:app", "gunicorn: master [app:app]"),
         ("node server.js", "node /srv/web/server.js"),
@@ -43,6 +44,9 @@ def test_the_same(declared: str, actual: str) -> None:
         ("redis-server", "valkey-server *:6379"),
         ("nginx", "apache2: x"),
         ("python app.py", "python myapp.py"),
+        ("python app.py", "python other.py --token ***"),  # what was cut out is not just anything
+        ("python app.py", "*** other.py"),
+        ("python app.py --port 5001", "python app.py --token *** --port 5002"),
         ("", "python"),
     ],
 )
