@@ -169,13 +169,14 @@ def process_not_running(service: Service, snapshot: Snapshot) -> Iterator[Proble
     if found.present:
         yield from _partly_open(entry, found)
         return
-    ports = ", ".join(map(listening.shown, listening.sockets_of(entry)))
+    sockets = listening.sockets_of(entry)
+    ports, more = ", ".join(map(listening.shown, sockets)), "s" if len(sockets) > 1 else ""
     elsewhere = _elsewhere(entry, service, snapshot)
     said = "another process has it" if found.others else "nothing listens there"
     if elsewhere:
         said += f"; its command listens on port {listening.shown((elsewhere.port, elsewhere.protocol))}"
     yield Problem(
-        f"`{service.name}` is declared as a process on port {ports}, but {said}",
+        f"`{service.name}` is declared as a process on port{more} {ports}, but {said}",
         (entry.place("ports"),),
         (Evidence("processes", f"{listening.called(elsewhere)} runs its command"),) if elsewhere else (),
         cause=stopped(service.name),
