@@ -45,6 +45,11 @@ services:
     command: ["sh", "-c", "tail /dev/zero"]
     mem_limit: 48m
     memswap_limit: 48m
+  worker:
+    image: busybox:test
+    command: ["sh", "-c", "tail /dev/zero; sleep 1000000"]
+    mem_limit: 48m
+    memswap_limit: 48m
   ended_well: {{image: "busybox:test", command: "sh -c 'trap \\"exit 0\\" TERM; sleep 1000 & wait'"}}
   stopped_by_hand: {{image: "busybox:test", command: "sh -c 'trap \\"exit 143\\" TERM; sleep 1000 & wait'"}}
 """
@@ -114,6 +119,12 @@ def test_an_unhealthy_one(stack: Engine) -> None:
 def test_out_of_memory(stack: Engine) -> None:
     hungry = seen_when(stack, lambda all: all["hungry-1"].state == "exited")["hungry-1"]
     assert (hungry.exit_code, hungry.oom_killed, hungry.memory_limit) == (137, True, 48 * 2**20)
+
+
+def test_out_of_memory_in_a_process_that_is_not_the_first(stack: Engine) -> None:
+    worker = seen_when(stack, lambda all: all["worker-1"].oom_killed)["worker-1"]
+    assert (worker.state, worker.exit_code) == ("running", None)
+    assert not any(container.oom_killed for name, container in seen(stack).items() if name.startswith("web-"))
 
 
 def test_stopped_on_purpose_and_killed_from_the_host(stack: Engine) -> None:

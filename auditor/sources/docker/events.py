@@ -13,6 +13,7 @@ from auditor.sources.docker.transport import Engine
 
 EVENT_LIMIT = 4 * 2**20
 SECONDS = 1.0  # nobody waits long for a hint, but over ssh, where making the connection may take as long
+OF_LATE = 900  # seconds back from now in which a process that was killed for want of memory is told of
 GRACE = 3600  # seconds that a stop may take between `kill` and `die`
 
 _RELOADS = frozenset({"1", "10", "12", "28"})  # HUP, USR1, USR2, WINCH: sent to reload, not to stop
@@ -39,6 +40,19 @@ async def with_kills(engine: Engine, containers: Sequence[Container]) -> list[Co
     for event in events:
         by_id.setdefault(_subject(event), []).append(event)
     return [replace(c, killed=was_killed(c, by_id.get(c.id, ()))) if c.id in ended else c for c in containers]
+
+
+async def with_memory_kills(engine: Engine, containers: Sequence[Container], moment: float | None) -> list[Container]:
+    """`oom_killed` for the containers that run on, though the kernel killed a process of theirs not long ago.
+
+    An engine before 23 tells of that by its events alone: what a container is said to be goes by its first process.
+    moment: the engine's own time, past. Raises one of `failures.FAILURES`.
+    """
+    bounded = {c.id for c in containers if c.state == "running" and c.memory_limit and not c.oom_killed}
+    if not bounded or moment is None:
+        return list(containers)
+    hit = {_subject(event) for event in await read_events(engine, moment - OF_LATE, moment, ("oom",))}
+    return [replace(c, oom_killed=True) if c.id in bounded & hit else c for c in containers]
 
 
 async def changed_since(engine: Engine, since: float, until: float) -> set[str]:

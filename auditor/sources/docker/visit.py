@@ -14,7 +14,7 @@ from auditor.model import Container, EngineImage, Host, SwarmService, Usage
 from auditor.sources.docker import samples, usage
 from auditor.sources.docker.address import Route
 from auditor.sources.docker.allowed import IDENTIFIER
-from auditor.sources.docker.events import changed_since, with_kills
+from auditor.sources.docker.events import changed_since, with_kills, with_memory_kills
 from auditor.sources.docker.failures import FAILURES, STRANGE, Garbled, Refused, cause_of
 from auditor.sources.docker.images import parse_images
 from auditor.sources.docker.limits import Limits
@@ -84,7 +84,7 @@ class Visit:
         looks = {str(item["Id"]): look(item, self._now) for item in checked(document(answer))}
         running = [id for id, seen in looks.items() if seen.entry.get("State") in ("running", "paused")]
         containers, usages, host = await asyncio.gather(
-            self._containers(looks, hints), self._usages(running), self._host(version)
+            self._containers(looks, hints, answer.moment), self._usages(running), self._host(version)
         )
         self._memory.moment = None if answer.moment is None else (answer.moment, self._now)
         used = self._kept(usages)
@@ -124,10 +124,12 @@ class Visit:
 
     # --- containers -----------------------------------------------------------------------------------------------
 
-    async def _containers(self, looks: Mapping[str, Look], hints: Collection[str]) -> list[Container]:
+    async def _containers(
+        self, looks: Mapping[str, Look], hints: Collection[str], moment: float | None
+    ) -> list[Container]:
         """Each listed container: as it is known where it is unchanged, else inspected."""
         changed = {id: seen for id, seen in looks.items() if id in hints or not self._is_known(id, seen)}
-        found = await self._inspected(changed)
+        found = await self._inspected(changed, moment)
         before = self._memory.known
         known = {id: found.get(id, before.get(id)) for id in looks}
         # What could not be read is no knowledge: it is asked again at the next look.
@@ -156,12 +158,13 @@ class Visit:
             self._limits.fail("/events", error)
             return set()
 
-    async def _inspected(self, looks: Mapping[str, Look]) -> dict[str, Known | None]:
+    async def _inspected(self, looks: Mapping[str, Look], moment: float | None) -> dict[str, Known | None]:
         """Each container's details; None: it is gone."""
         found = await asyncio.gather(*(self._inspect(id, seen) for id, seen in looks.items()))
         fresh = {known.container.id: known for known in found if known is not None}
         try:
             told = await with_kills(self._engine, [known.container for known in fresh.values()])
+            told = await with_memory_kills(self._engine, told, moment)
         except (*FAILURES, *STRANGE) as error:
             self._limits.fail("/events", error)
             told = []
