@@ -168,7 +168,8 @@ def _load(
     told = None if spec.project else scope.values.get("COMPOSE_PROJECT_NAME") or None
     name = _project_name(loader, spec, paths, home or root_name, scope)
     scope = Scope({**scope.values, "COMPOSE_PROJECT_NAME": name or ""}, loader.budget)
-    sources = [Source(path, _asked(spec, path)) for path in paths]
+    told_files = None if wanted else _told_files(loader, given)
+    sources = [Source(path, told_files or _asked(spec, path)) for path in paths]
     model = loader.model(sources, home, scope)
     _say_missing(loader, scope, home, bool(spec.env_file))
     if model is None:
@@ -317,7 +318,12 @@ def _discovered(
         return discover(loader.tree, directory if standing.home is None else standing.home)
     separator = values.get("COMPOSE_PATH_SEPARATOR") or ":"
     paths = tuple(path for path in named.split(separator) if path)
-    return _beneath_all(loader, paths, directory, spec.location) or ()
+    return _beneath_all(loader, paths, directory, _told_files(loader, given) or spec.location) or ()
+
+
+def _told_files(loader: Loader, given: AnyMapping[str, str]) -> Location | None:
+    """Where an env file names the Compose files; None where it is not one that does."""
+    return None if given.get("COMPOSE_FILE") else loader.set_at.get("COMPOSE_FILE")
 
 
 def _env(

@@ -151,6 +151,17 @@ def shown(value: object) -> str:
     return "" if value is None or value == {} or value == [] else str(value).replace("$$", "$")
 
 
+def is_compose(name: str) -> bool:
+    """Whether a file of a case is no env file; one is called as standard input is."""
+    return name == "-" or name.endswith((".yaml", ".yml"))
+
+
+def begun(text: str) -> int:
+    """The line on which the first mapping of a text begins, braces and all."""
+    events = yaml.parse(text, Loader=yaml.SafeLoader)
+    return next(e.start_mark.line + 1 for e in events if isinstance(e, yaml.MappingStartEvent))
+
+
 def why(path: Path, value: object, name: str, text: str, line: int) -> str | None:
     """How a line of a file is what decided a value; None where it cannot be.
 
@@ -158,7 +169,7 @@ def why(path: Path, value: object, name: str, text: str, line: int) -> str | Non
     the value's own key does, and its value in another form (`90s` for `1m30s`). `cause`: nobody wrote the value, and
     what stands there is what it was added to. `start`: nobody wrote any part of its path, and the file begins there.
     """
-    if not name.endswith((".yaml", ".yml")):
+    if not is_compose(name):
         raw, key = text.splitlines()[line - 1].lstrip("\ufeff"), re.escape(path[-1])
         return "value" if re.match(rf"\s*(?:export\s+)?{key}\s*(?:[=:]|$)", raw) else None
     stands, own = written(text), {shown(path[-1]), path[-1].lower(), *_ALSO.get(path[-1], ())}
@@ -167,15 +178,18 @@ def why(path: Path, value: object, name: str, text: str, line: int) -> str | Non
     wanted = own.union(path, *(_ALSO.get(part, ()) for part in path))
     mine = [one for one in stands if one.line == line and (one.anchored or one.names & wanted)]
     texts = [part for one in mine if one.single for part in one.texts]
+    texts += [part.lower() for part in texts if isinstance(value, bool)]
     if shown(value) and any(shown(value) in part for part in texts):
         return "value"
+    if any(one.line == line and one.key == shown(value) and path[-2:-1] == one.path[-1:] for one in stands):
+        return "value"  # a name of a mapping that became an item
     if any("$" in part for part in texts):
         return "variable"
     if any(one.key in own or (one.key is None and path[-1] in one.names) for one in mine):
         return "form"
     if any((*one.path, one.key) == other.path and other.key == path[-1] for one in mine for other in stands):
         return None  # it is written after all, one line below
-    return "cause" if mine else "start" if line == min(one.line for one in stands) else None
+    return "cause" if mine else "start" if line in (begun(text), min(one.line for one in stands)) else None
 
 
 # --- does a line decide a value? -------------------------------------------------------------------------------------
@@ -197,7 +211,7 @@ def another(value: str) -> str:
     if value in ("true", "false"):
         return "false" if value == "true" else "true"
     if digits := re.search(r"\d+(?=\D*$)", value):
-        return f"{value[: digits.start()]}{int(digits[0]) + 1}{value[digits.end() :]}"
+        return f"{value[: digits.start()]}{int(digits[0]) + 7}{value[digits.end() :]}"  # which nothing beside it is
     return f"{value}x"
 
 

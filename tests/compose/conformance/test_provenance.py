@@ -17,7 +17,7 @@ from tests.compose.conformance.corpus import Case, corpus
 from tests.compose.conformance.grammar import composed
 from tests.compose.conformance.place import called, standing
 from tests.compose.conformance.projects import projects
-from tests.compose.conformance.provenance import changed, leaves, spread, why, without
+from tests.compose.conformance.provenance import changed, is_compose, leaves, spread, why, without
 
 CASES = {case.name: case for case in (*corpus(), *projects())}
 SHORT, RANDOM, WHOLE = 12, 10, 300  # every how many cases; random projects, few and many
@@ -26,8 +26,19 @@ TRIED, ALL = 2, 1_000  # values of a case that are changed
 ADDED = {
     *("command", "entrypoint", "default", "name", "ipam", "dockerfile", "context", "placement", "resources", "mode"),
     *("protocol", "type", "volume", "source", "target", "create_host_path", "read_only", "required", "condition"),
-    *("restart", "permissions", "count", "selinux", "propagation", "options", "Rate", "Weight"),
-    *("published", "command.#", "test.#", "entrypoint.#", "extra_hosts.#", "dns.#", "x-a.#"),
+    *("restart", "permissions", "count", "selinux", "propagation", "options", "Rate", "Weight", "Path"),
+    *("kind", "value", "generic_resources.#", "nocopy"),
+    *(
+        "published",
+        "command.#",
+        "test.#",
+        "entrypoint.#",
+        "extra_hosts.#",
+        "dns.#",
+        "ssh.#",
+        "x-a.#",
+        "generic_resources.#",
+    ),
 }
 
 
@@ -67,7 +78,7 @@ def one_a_line(case: Case) -> Case:
     """The case with a line for each key; what is no YAML to PyYAML stays as it is."""
     files = dict(case.files)
     for path, text in files.items():
-        if path.endswith((".yaml", ".yml")) and isinstance(text, str):
+        if is_compose(path) and isinstance(text, str):
             with contextlib.suppress(yaml.YAMLError, KeyError):  # an alias of what does not stand before it
                 files[path] = spread(text)
     return replace(case, files=files)
@@ -91,7 +102,7 @@ def unmoved(asked: Asked, most: int) -> Iterator[str]:
     for path, value in dice.sample(found, min(most, len(found))):
         file, line = asked.chain(path)[0]
         text = asked.case.files.get(file)
-        other = changed(path, value, text, line) if isinstance(text, str) and file.endswith((".yaml", ".yml")) else None
+        other = changed(path, value, text, line) if isinstance(text, str) and is_compose(file) else None
         if other is None:
             continue
         then = asked.rewritten(file, other)
