@@ -367,6 +367,7 @@ def test_a_container_that_fails_hides_no_other(shop: Callable[..., Shop]) -> Non
     found = json.loads(done.stdout)
     assert found["outcome"] == "partial"
     assert [bool(step["error"]) for step in found["containers"]] == [True, False]
+    assert "the socket proxy must let `POST` requests" in found["containers"][0]["error"]
     assert len(here.posts) == 2
     assert [outcome for _, _, outcome, _ in here.trail()] == ["partial"]
     history = auditor("services", "history", "--database", f"sqlite:///{here.database}", cwd=here.folder).stdout

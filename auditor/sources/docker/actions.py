@@ -20,6 +20,7 @@ ACTING = (
 )
 MAY_ACT = allowed(ACTING)
 GRACE = 10  # seconds between asking a container to end and killing it
+_OPENS = "the socket proxy must let `POST` requests of the section `CONTAINERS` through"
 _MARGIN = 20.0  # seconds that the engine itself may take beside
 
 
@@ -51,7 +52,8 @@ async def _act(address: str, action: str, container: str, grace: int) -> str | N
     except EvidenceError as error:
         return error.what
     except Refused as error:
-        return error.said or cause_of(error, seconds)[0]
+        why = error.said or cause_of(error, seconds)[0]
+        return f"{why}: {_OPENS}" if error.denied else why
     except FAILURES as error:
         return cause_of(error, seconds)[0]
     return None
