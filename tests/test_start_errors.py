@@ -27,6 +27,18 @@ CANARY = "c4n4ry-9f27ab1e-of-a-command"
         ("Bind for [::]:80 failed: port is already allocated", "port [::]:80 is already allocated"),
         (f'runc: exec: "{CANARY}": executable file not found in $PATH: unknown', "the executable of its command"),
         (f"something new about {CANARY}\x1b[31m", "the engine does not say why"),
+        (
+            'runc create failed: failed to write "100": write /sys/fs/cgroup/cpu/docker/5b02/cpu.cfs_quota_us: '
+            "invalid argument: unknown",
+            "the kernel refuses one of its limits, `cpu.cfs_quota_us`: invalid argument",
+        ),
+        ('runc create failed: sysctl "kernel.domainname" is not in a separate kernel namespace', "`kernel.domainname`"),
+        ("runc create failed: write sysctl: open /proc/sys/net/nothing/here: no such file", "`net/nothing/here`"),
+        ("error loading seccomp filter into kernel: pipe2: too many open files: unknown", "too few open files"),
+        (f'error gathering device information while adding custom device "/dev/{CANARY}"', "a device that it asks for"),
+        ("failed to set up container networking: Address already in use", "the address that it asks for in a network"),
+        (f"cannot join network of a non running container: {CANARY}", "the container that it joins does not run"),
+        (f"unknown or invalid runtime name: {CANARY}", "the engine has not the runtime"),
         ('exec /entry.sh: exec format error: "' + CANARY, "made for another kind of machine"),
     ],
 )
