@@ -171,10 +171,10 @@ def now_of(selector: Selector, seen: Found, given: frozenset[str]) -> tuple[Mapp
     return seen.get(str(by_target(selector, given))) if now == () else now
 
 
-def can_select(part: Part, config: PrometheusConfig, snapshot: Snapshot, server: str = "") -> bool:
+def can_select(part: Part, config: PrometheusConfig, snapshot: Snapshot, server: str | None = None) -> bool:
     """Whether anything has the series of a part: the running Prometheus says so, else a target may give them.
 
-    server: the configuration of the one of several servers that looks.
+    server: the configuration of the one of several servers that looks; None: not known.
     """
     environment = config.environment
     if part.selector.name in SYNTHETIC and not _asked(environment, snapshot):

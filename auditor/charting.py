@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from auditor.alerting import can_select, resolved, unfolded, written
+from auditor.feeding import has_series_of
 from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.model import Dashboard, Datasource, Grafana, Panel, PrometheusConfig, Query, ScrapeTarget
 from auditor.promql import NewerError, Selector, parts
+from auditor.reach import answer
 from auditor.series import Match, Series, candidates, selects
 
 PROMQL_KINDS = frozenset(
@@ -119,24 +121,36 @@ def _charts(snapshot: Snapshot, environment: str) -> Mapping[str, tuple[Chart, .
     if grafana is None:
         return {}
     config = snapshot.prometheus_of(environment) or PrometheusConfig(environment, "")
-    matches: dict[str, dict[str, Match]] = {}  # a selector's text -> service -> how surely
+    matches: dict[tuple[str, str | None], dict[str, Match]] = {}  # a selector's text, and who looks -> how surely
     found: dict[str, dict[tuple[str, str], Chart]] = {}
     for dashboard, panel, query in queries(grafana):
         for part in resolved(query.text, config):
-            text = str(part.selector)
-            if text not in matches:
-                matches[text] = _selected(part.selector, environment, snapshot)
-            for name, match in matches[text].items():
+            text, server = str(part.selector), _asked(query, grafana, snapshot)
+            if (text, server) not in matches:
+                matches[text, server] = _selected(part.selector, server, environment, snapshot)
+            for name, match in matches[text, server].items():
                 chart = Chart(dashboard, panel, query, part.selector, match is Match.YES and query.sure)
                 found.setdefault(name, {}).setdefault((dashboard.key, text), chart)
     return {name: tuple(sorted(of.values(), key=lambda chart: not chart.sure)) for name, of in found.items()}
 
 
-def _selected(selector: Selector, environment: str, snapshot: Snapshot) -> dict[str, Match]:
+def _asked(query: Query, grafana: Grafana, snapshot: Snapshot) -> str | None:
+    """The configuration of the server that a query's datasource asks; None where it is none of those that were read."""
+    configs = snapshot.prometheus_configs(grafana.environment)
+    source = datasource_of(query, grafana) if len(configs) > 1 else None
+    if source is None or source.address is None:
+        return None
+    asker = snapshot.deployed(grafana.environment, "grafana")
+    found = answer(source.address, asker, grafana.environment, snapshot)
+    own = (one.path for one in configs if not one.agent and found and snapshot.prometheus_server(one) is found.service)
+    return next(own, None)
+
+
+def _selected(selector: Selector, server: str | None, environment: str, snapshot: Snapshot) -> dict[str, Match]:
     found: dict[str, Match] = {}
     for series in candidates(selector, environment, snapshot):
         match = selects(selector, series)
-        if match is not Match.NO:
+        if match is not Match.NO and has_series_of(server, series.server, environment, snapshot):
             found[series.service] = max(match, found.get(series.service, Match.NO))
     return found
 
@@ -161,7 +175,9 @@ def _dead(panel: Panel, dashboard: Dashboard, grafana: Grafana, snapshot: Snapsh
             certain = query.sure and (query.kind in PROMQL_KINDS or datasource_of(query, grafana) is not None)
             if certain:
                 return Dead(panel, query, "its query is no PromQL")
-        elif config is not None and (selector := _selects_nothing(query, config, snapshot)):
+        elif config is not None and (
+            selector := _selects_nothing(query, _asked(query, grafana, snapshot), config, snapshot)
+        ):
             gives = "no target of the running Prometheus" if _seen(snapshot, config) else "no scrape job"
             return Dead(
                 panel, query, f"{gives} gives `{selector}`", _lost_target(selector, config, snapshot), selector.name
@@ -169,13 +185,13 @@ def _dead(panel: Panel, dashboard: Dashboard, grafana: Grafana, snapshot: Snapsh
     return None
 
 
-def _selects_nothing(query: Query, config: PrometheusConfig, snapshot: Snapshot) -> Selector | None:
+def _selects_nothing(query: Query, server: str | None, config: PrometheusConfig, snapshot: Snapshot) -> Selector | None:
     """The first selector of a query none of whose selectors finds series; None where one does or nobody can tell."""
-    if any(job.discovery for job in config.jobs) and not _seen(snapshot, config):
+    if any(job.discovery or job.asked_of for job in config.jobs) and not _seen(snapshot, config):
         return None
     giving = [part for part in written(query.text) if part.gives and not part.absent]
     giving = [part for part in giving if part.selector.name not in _MADE_BY_RULES]
-    if not giving or any(can_select(part, config, snapshot) for part in giving):
+    if not giving or any(can_select(part, config, snapshot, server) for part in giving):
         return None
     return next(unfolded(giving[0], config)).selector
 

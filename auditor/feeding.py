@@ -11,10 +11,13 @@ from auditor.reach import Answer, answer
 from auditor.scrapes import federates
 
 
-def has_series_of(server: str, other: str, environment: str, snapshot: Snapshot) -> bool:
-    """Whether the server whose configuration is `server` has what `other` scrapes. "": the one that was asked."""
+def has_series_of(server: str | None, other: str, environment: str, snapshot: Snapshot) -> bool:
+    """Whether the server whose configuration is `server` has what `other` scrapes.
+
+    "": the one that was asked; None: it is not known who looks, or it is a store that may have everything.
+    """
     known = _feeders(snapshot, environment)
-    if len(known) < 2:
+    if len(known) < 2 or server is None:
         return True
     asked = asked_of(environment, snapshot)
     server, other = server or asked, other or asked

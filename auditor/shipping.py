@@ -98,10 +98,12 @@ def _by_driver(definition: Definition, snapshot: Snapshot) -> Shipment:
             return Shipment(False, f"{said}, a name that the engine cannot resolve: only containers can", place)
         return Shipment(True, f"logging driver `{by}`", place)
     found = answer(address, None, environment, snapshot)
-    if found is None:
-        return Shipment(None, f"{said}, and no service publishes that port", place)
-    own = (one for one in shippers_of(environment, snapshot) if service_of(one, snapshot) is found.service)
-    shipper = next(own, None)
+    shippers = shippers_of(environment, snapshot)
+    if found is None:  # the host's own daemon, where nothing of the project is there to take logs
+        meant = any(one.unread or any(i.kind == "receive" for i in one.inputs) for one in shippers)
+        there = "and no service publishes that port" if meant else "on the host"
+        return Shipment(None if meant else True, f"{said}, {there}", place)
+    shipper = next((one for one in shippers if service_of(one, snapshot) is found.service), None)
     if shipper is None:
         return Shipment(True, f"{said}, which is `{found.service.name}`", place)
     if shipper.unread is not None:

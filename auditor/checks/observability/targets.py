@@ -31,7 +31,7 @@ from auditor.scrapes import (
     needs=("prometheus", "compose"),
 )
 def phantom_target(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
-    """A scrape job points at a host that nothing provides, has a prober ask one, or asks one for its targets.
+    """A scrape job asks a host that nothing provides, or has a prober ask one; or samples are sent to one.
 
     The target is down for ever, and an alert on it is either silenced or never written.
 
@@ -49,6 +49,7 @@ def phantom_target(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Pro
         prometheus:
           scrape_configs: [{job_name: billing, static_configs: [{targets: ["billing:9000"]}]}]
     """
+    yield from _written_to(config, snapshot)
     environment, server = config.environment, snapshot.prometheus_server(config)
     for job in config.jobs:
         asked = [("asks", address, place, job.name) for address, place in job.asks]
@@ -67,6 +68,23 @@ def phantom_target(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Pro
                 key=name,
                 cause=missing(name),
             )
+
+
+def _written_to(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
+    """The stores that samples are sent to and that nothing provides."""
+    environment, server = config.environment, snapshot.prometheus_server(config)
+    for address in dict.fromkeys(config.remote_write):
+        known = snapshot.outside(address.host) or snapshot.provided(environment, address.host)
+        if known or snapshot.has_address_of(server, address.host):
+            continue
+        name = snapshot.missing_name(environment, address.host)
+        yield Problem(
+            f"`{config.path}` sends its samples to {_shown(address)}, which nothing in `{environment}` provides",
+            (Location(config.path),),
+            service=prometheus_name(config, snapshot),
+            key=f"write {name}",
+            cause=missing(name),
+        )
 
 
 def _asked(target: ScrapeTarget) -> Iterator[tuple[str, Address, Location]]:

@@ -9,7 +9,7 @@ from auditor import shipping
 from auditor.checks.gaps.causes import missing
 from auditor.checks.observability.metrics import deployed
 from auditor.inventory import Service, Snapshot
-from auditor.model import Definition, Evidence, Project, Reference, Severity
+from auditor.model import Definition, Evidence, LogShipper, Project, Reference, Severity
 from auditor.reach import answer
 from auditor.registry import Problem, check
 
@@ -51,6 +51,8 @@ def tracing_not_connected(project: Project, snapshot: Snapshot) -> Iterator[Prob
     for definition, reference in _told(environment, snapshot):
         if _EXPORTS.search(reference.where):
             yield from _astray(definition, reference, environment, snapshot)
+    for shipper in shipping.shippers_of(environment, snapshot):
+        yield from _lost(shipper, snapshot)
     stores = [s for s in snapshot.of_kind(environment, "tracing") if s.component and s.component.key in _KEEPS]
     if not stores:
         return
@@ -110,6 +112,17 @@ def _astray(definition: Definition, reference: Reference, environment: str, snap
     if found is not None and found.served is False:
         told = f"{said}, a port that `{found.service.name}` does not listen on"
         yield Problem(told, (reference.location,), service=service, key=reference.where)
+
+
+def _lost(shipper: LogShipper, snapshot: Snapshot) -> Iterator[Problem]:
+    """The exporters of a collector's pipelines of traces that lead to nothing."""
+    for out in dict.fromkeys(out for one in shipper.traces for out in one.outputs):
+        if out.address is not None and (why := shipping.fault(out, shipper, snapshot)):
+            host, name = out.address.host, snapshot.known_as(shipper.environment, shipper.service)
+            provided = snapshot.provided(shipper.environment, host)
+            cause = None if provided else missing(snapshot.missing_name(shipper.environment, host))
+            said = f"`{shipper.service}` sends spans to {why}"
+            yield Problem(said, (out.location,), service=name, key=f"{host}:{out.address.port}", cause=cause)
 
 
 def _by_collectors(environment: str, snapshot: Snapshot, fed: set[str]) -> bool:
