@@ -51,6 +51,7 @@ class Drift:
 
     differences: Mapping[Difference, tuple[str, ...]]
     unknown: Mapping[str, tuple[str, ...]]  # why -> the fields that could not be judged
+    judged: int  # how many containers were compared
 
 
 @lru_cache(maxsize=1)
@@ -74,7 +75,8 @@ def drift(service: Service, snapshot: Snapshot) -> Drift | None:
             differences[difference].append(container.name)
         for why, fields in look.unknown.items():
             unknown[why].update(dict.fromkeys(fields))
-    return Drift({d: tuple(names) for d, names in differences.items()}, {w: tuple(f) for w, f in unknown.items()})
+    found = {d: tuple(names) for d, names in differences.items()}
+    return Drift(found, {why: tuple(fields) for why, fields in unknown.items()}, len(judged))
 
 
 def notes(snapshot: Snapshot) -> tuple[str, ...]:

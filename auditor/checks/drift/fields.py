@@ -59,8 +59,10 @@ def _found(service: Service, snapshot: Snapshot, fields: Iterable[str]) -> Itera
     rest = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     said = "; ".join(difference.text for difference in list(found)[:_SHOWN]) + rest
     changed = sorted({difference.field for difference in found})
+    alike = drift.judged - len({name for names in found.values() for name in names})
+    some = f" in {drift.judged - alike} of {drift.judged} containers" if alike else ""
     yield Problem(
-        f"`{service.name}` does not run as it is written: {said}",
+        f"`{service.name}` does not run as it is written{some}: {said}",
         tuple(dict.fromkeys(_place(service, difference) for difference in found)),
         (
             *(Evidence("docker", f"{_containers(names)}: {d.text}") for d, names in found.items()),
