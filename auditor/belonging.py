@@ -19,16 +19,21 @@ def project_name(project: Project, containers: Iterable[Container]) -> str | Non
     A project that nobody named is called after its directory, and that may be another one where it was started: then
     it is the only project of files that are called alike and of no services but its own. A given name is kept to.
     """
+    found = candidates(project, containers)
+    return found[0] if len(found) == 1 else project.name
+
+
+def candidates(project: Project, containers: Iterable[Container]) -> tuple[str, ...]:
+    """The projects on the engine that may be one that nobody named: where none has its name, all made of its files."""
     if project.named:
-        return project.name
+        return ()
     groups: dict[str, list[Container]] = defaultdict(list)
     for container in containers:
         if container.environment == project.environment and container.project:
             groups[container.project].append(container)
     if project.name in groups:
-        return project.name
-    alike = [name for name, group in groups.items() if _alike(project, group)]
-    return alike[0] if len(alike) == 1 else project.name
+        return ()
+    return tuple(sorted(name for name, group in groups.items() if _alike(project, group)))
 
 
 def _alike(project: Project, group: Sequence[Container]) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from auditor import drift, ladder
+from auditor import drift, ladder, others
 from auditor.inventory import Service, Snapshot, WaiverUse
 from auditor.model import (
     CheckTally,
@@ -114,7 +114,7 @@ def audit(snapshot: Snapshot, policy: Policy) -> Report:
         environment=snapshot.environments[0] if len(snapshot.environments) == 1 else None,
         environments=snapshot.environments,
         complete=_complete(snapshot, tallies.values()),
-        sources=snapshot.sources,
+        sources=others.counted(snapshot),
         coverage=_capped(total.coverage, findings),
         assessed=total.assessment,
         summary=_summary(findings),
@@ -124,7 +124,7 @@ def audit(snapshot: Snapshot, policy: Policy) -> Report:
         system=snapshot.catalogue.system if snapshot.catalogue else None,
         files=snapshot.files,
         alerts=snapshot.alerts,
-        notes=(*_paid_off(findings, policy), *_not_compared(snapshot, policy)),
+        notes=(*_paid_off(findings, policy), *_not_compared(snapshot, policy), *others.notes(snapshot)),
         probes=snapshot.probes,
         containers=snapshot.containers,
         waivers=_all_waivers(snapshot),

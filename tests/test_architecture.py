@@ -50,6 +50,7 @@ LAYERS = (
         "policy",
         "drift",
         "origin",
+        "others",
         "checks",
     ),
     ("engine",),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from auditor import others
 from auditor.belonging import fits_image
+from auditor.inventory import Snapshot
+from auditor.model import SourceState
 from tests.projects import snapshot_of
 
 CATALOGUE = {
@@ -117,3 +121,40 @@ def test_a_given_name_is_kept_to_and_of_two_alike_none_is_taken() -> None:
 )
 def test_images(declared: str, running: str, fits: bool) -> None:
     assert fits_image(declared, running) is fits
+
+
+# --- what is somebody else's, and said to be ---------------------------------------------------------------------
+
+
+def beside(*projects: str, name: str | None = None, **fields: Any) -> Snapshot:
+    """Our files, and the containers of projects of these names that were made of them."""
+    containers = [
+        {"name": f"{project}-{service}-1", "service": service, "project": project, **FILES, **fields}
+        for project in projects
+        for service in ("web", "cache")
+    ]
+    compose = COMPOSE | ({"name": name} if name else {})
+    snapshot = snapshot_of({"catalogue": CATALOGUE, "compose": compose, "containers": containers})
+    told = SourceState("docker", "ok", f"{len(containers)} containers; not known: x", snapshot.environments[0])
+    return replace(snapshot, sources=(told,))
+
+
+@pytest.mark.parametrize(
+    ("projects", "name", "detail"),
+    [
+        (["one"], None, "2 containers; not known: x"),  # it is ours
+        (["shop"], "shop", "2 containers; not known: x"),
+        (["one"], "shop", "2 containers, 2 of them of project `one`, not judged here; not known: x"),
+        (["b", "a"], "shop", "4 containers, 4 of them of 2 projects (`a`, `b`), not judged here; not known: x"),
+        (["shop", "b"], "shop", "4 containers, 2 of them of project `b`, not judged here; not known: x"),
+    ],
+)
+def test_containers_of_other_projects_are_counted(projects: list[str], name: str | None, detail: str) -> None:
+    assert [state.detail for state in others.counted(beside(*projects, name=name))] == [detail]
+
+
+def test_a_project_that_was_started_twice_under_other_names_is_told_of() -> None:
+    (note,) = others.notes(beside("two", "one"))
+    assert note.startswith("the projects `one` and `two` were all made of the files of `default`, so none of them is")
+    quiet = (beside("one"), beside("one", "two", name="shop"), beside("one", "two", config_files=("/x/other.yml",)))
+    assert [list(others.notes(snapshot)) for snapshot in quiet] == [[], [], []]
