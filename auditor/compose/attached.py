@@ -272,19 +272,22 @@ def short_mount(source: str, work: Work, item: str = "") -> Value:
         return _at(work, {"type": "volume", "target": parts[0], **options})
     origin, target = parts[0], parts[1]
     flags = parts[2].split(",") if len(parts) > 2 else []
-    values: dict[str, Value] = {"type": "volume", "source": origin, "target": target}
-    if "ro" in flags:
+    is_bind = is_path(origin)
+    values: dict[str, Value] = {"type": "bind", "source": mounted(origin, work)} if is_bind else {"source": origin}
+    values = {"type": "volume", **values, "target": target}
+    if [flag for flag in flags if flag in ("ro", "rw")][-1:] == ["ro"]:
         values["read_only"] = True
-    if is_path(origin):
-        values["type"], values["source"] = "bind", mounted(origin, work)
-        bind: dict[str, Value] = {flag: flag for flag in ("selinux",) if not {"z", "Z"}.isdisjoint(flags)}
-        if bind:
-            bind["selinux"] = "z" if "z" in flags else "Z"
-        if given := [flag for flag in flags if flag in _PROPAGATIONS]:
-            bind["propagation"] = given[-1]
+    # Compose keeps the options of either kind of mount, whichever this one is.
+    bind: dict[str, Value] = {}
+    if given := [flag for flag in flags if flag in ("z", "Z")]:
+        bind["selinux"] = given[-1]
+    if given := [flag for flag in flags if flag in _PROPAGATIONS]:
+        bind["propagation"] = given[-1]
+    if is_bind:
         bind["create_host_path"] = True
+    if bind:
         values["bind"] = _at(work, bind)
-    else:
+    if not is_bind or "nocopy" in flags:
         values["volume"] = _at(work, {"nocopy": True} if "nocopy" in flags else {})
     return _at(work, values)
 
