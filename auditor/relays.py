@@ -14,12 +14,22 @@ from auditor.reach import answer
 RELAYS = frozenset(
     {"pushgateway", "statsd-exporter", "otel-collector", "alloy", "telegraf", "vector-shipper", "fluent-bit", "fluentd"}
 )
+# Of these, the ones whose usual port has their own metrics only.
+_OWN_TELEMETRY = frozenset({"otel-collector", "alloy"})
 _SENDS = re.compile(r"OTEL|OTLP|PUSH|STATSD|REMOTE_?WRITE|(?:^|_)RW(?:_|$)", re.IGNORECASE)
 
 
 def is_relay(service: Service) -> bool:
     """Whether a service's endpoint also has the metrics of those that send it theirs."""
     return service.component is not None and service.component.key in RELAYS
+
+
+def tells_of_itself(relay: Service, port: int | None) -> bool:
+    """Whether what a relay has at a port is about itself alone."""
+    component = relay.component
+    if component is None or component.key not in _OWN_TELEMETRY or component.metrics is None:
+        return False
+    return port == component.metrics.port
 
 
 def senders(relay: Service, snapshot: Snapshot) -> tuple[Service, ...]:

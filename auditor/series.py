@@ -18,7 +18,7 @@ from auditor.matching import holds, pattern
 from auditor.model import Address, Component, Lifecycle, LiveTarget, Location, Matcher, ScrapeJob, ScrapeTarget
 from auditor.promql import NAME, Selector
 from auditor.reach import Answer, address_in, answer
-from auditor.relays import is_relay, receivers, senders
+from auditor.relays import is_relay, receivers, senders, tells_of_itself
 from auditor.scrapes import (
     UNREACHABLE,
     Scrape,
@@ -165,6 +165,8 @@ def _relayed(
     """What a target has of others: nobody's in particular, and that of each service that is told to send it there."""
     target = scrape.target
     if not is_relay(scrape.answer.service) and not (isinstance(target, ScrapeTarget) and federates(target)):
+        return
+    if tells_of_itself(scrape.answer.service, scrape.answer.port):
         return
     labels = {} if honors else dict(target.labels)
     yield Series("", target, labels, None, own_up=False, open=True, server=scrape.server)
