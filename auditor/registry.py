@@ -57,10 +57,14 @@ class Check:
     fix: str
     needs: tuple[str, ...]
     formerly: tuple[str, ...]
-    doc: str
     options: Mapping[str, object] = field(default_factory=dict)
     run: Callable[..., Iterator[Problem]] = field(repr=False, default=lambda *_: iter(()))
     either: tuple[str, ...] = ()
+
+    @property
+    def doc(self) -> str:
+        """The docstring, which no audit reads."""
+        return inspect.cleandoc(self.run.__doc__ or "")
 
     @property
     def summary(self) -> str:
@@ -99,8 +103,7 @@ def check(
             raise ValueError(f"two checks are called `{name}`")
         options = dict(getattr(run, "__kwdefaults__", None) or {})
         theme = _theme(run.__module__)
-        doc = inspect.cleandoc(run.__doc__ or "")
-        _registered[name] = Check(name, theme, subject, severity, fix, needs, formerly, doc, options, run, either)
+        _registered[name] = Check(name, theme, subject, severity, fix, needs, formerly, options, run, either)
         return run
 
     return register

@@ -37,7 +37,7 @@ def made(
     def run(subject: object, snapshot: Snapshot) -> Iterator[Problem]:
         yield from problems
 
-    return Check(name, "gaps", subject, severity, "Mend it.", needs, (), "It is wrong.", run=run)
+    return Check(name, "gaps", subject, severity, "Mend it.", needs, (), run=run)
 
 
 def crashing(name: str) -> Check:
@@ -45,7 +45,7 @@ def crashing(name: str) -> Check:
         yield Problem("before the crash")
         raise ZeroDivisionError("no subject should do this")
 
-    return Check(name, "gaps", Service, Severity.WARNING, "Mend it.", (), (), "It is wrong.", run=run)
+    return Check(name, "gaps", Service, Severity.WARNING, "Mend it.", (), (), run=run)
 
 
 def audit(planes: dict[str, Any], *checks: Check, **fields: Any) -> Report:
@@ -185,7 +185,7 @@ def test_options_reach_the_check() -> None:
     def run(service: Service, snapshot: Snapshot, *, days: int = 14) -> Iterator[Problem]:
         yield Problem(f"{days} days")
 
-    item = Check("late", "gaps", Service, Severity.INFO, "Mend it.", (), (), "It is late.", {"days": 14}, run)
+    item = Check("late", "gaps", Service, Severity.INFO, "Mend it.", (), (), {"days": 14}, run)
     assert only(audit(WEB, item)).message == "14 days"
     assert only(audit(WEB, item, options={"late": {"days": 3}})).message == "3 days"
 

@@ -12,8 +12,6 @@ from typing import Any
 
 from auditor.model import Component, DefaultProbe, Expect, Metrics
 
-_DEFAULTS = {item.name: item.default for item in fields(Component)}
-
 
 def dump(components: tuple[Component, ...]) -> str:
     """The text from which `load` makes the same components."""
@@ -22,7 +20,8 @@ def dump(components: tuple[Component, ...]) -> str:
 
 
 def _given(component: Component) -> dict[str, Any]:
-    return {name: value for name, value in asdict(component).items() if getattr(component, name) != _DEFAULTS[name]}
+    defaults = {item.name: item.default for item in fields(Component)}
+    return {name: value for name, value in asdict(component).items() if getattr(component, name) != defaults[name]}
 
 
 def load(data: bytes) -> tuple[Component, ...]:
