@@ -500,6 +500,27 @@ def test_a_context_is_an_engine(path: Path, monkeypatch: pytest.MonkeyPatch, tmp
         assert len(read_containers("there", "prod")) == 5
 
 
+@pytest.mark.parametrize(("variable", "current"), [(None, "gone"), ("gone", "default"), ("gone", None)])
+def test_a_current_context_that_is_gone_is_not_the_local_engine(
+    variable: str | None, current: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"currentContext": current} if current else {}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
+    if variable:
+        monkeypatch.setenv("DOCKER_CONTEXT", variable)
+    with pytest.raises(EvidenceError, match="there is no Docker context `gone`"):
+        read_containers("env", "prod")
+
+
+def test_env_says_which_engine_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/s")
+    with pytest.raises(EvidenceError) as caught:
+        read_containers("env", "prod")
+    assert f"at `env` (`DOCKER_HOST` is `unix://{tmp_path}/s`) cannot be read" in str(caught.value)
+
+
 def test_a_reader_may_look_again_at_once(path: Path) -> None:
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

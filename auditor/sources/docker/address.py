@@ -109,9 +109,12 @@ def _from_environment() -> Route:
 def _from_context(name: str | None) -> Route:
     """The engine of a Docker context; None: of the current one."""
     from docker.context import ContextAPI
+    from docker.context.config import get_current_context_name
     from docker.errors import DockerException
 
     try:
+        # The SDK takes the local engine where the current context is gone, which is not the one that is meant.
+        name = name or os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
         if name not in (None, "default") and ContextAPI.get_context(name) is None:
             raise EvidenceError(f"there is no Docker context `{printable(name)}`", help=_CONTEXTS)
         chosen = {"DOCKER_CONTEXT": name} if name else None

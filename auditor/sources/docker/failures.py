@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import socket
 import ssl
@@ -78,13 +79,13 @@ _ERRNO: Mapping[int, tuple[str, str]] = {
 def explain(address: str, error: BaseException, timeout: float) -> EvidenceError:
     """The one error that says that the engine at `address` cannot be read, and why."""
     cause, advice = cause_of(error, timeout)
-    return EvidenceError(f"the Docker Engine at `{shown(address)}` cannot be read: {cause}", help=advice)
+    return EvidenceError(f"the Docker Engine at {_told(address)} cannot be read: {cause}", help=advice)
 
 
 def silent(address: str, seconds: float) -> EvidenceError:
     """The error for an engine that lets the whole time pass."""
     return EvidenceError(
-        f"the Docker Engine at `{shown(address)}` cannot be read: docker timeout: no full answer within {seconds:g} s",
+        f"the Docker Engine at {_told(address)} cannot be read: docker timeout: no full answer within {seconds:g} s",
         help="is the engine frozen or overloaded?",
     )
 
@@ -124,6 +125,12 @@ def _refused(error: Refused) -> tuple[str, str]:
     if error.denied:
         return said, f"allow the section `{section_of(error.path)}` in the socket proxy"
     return said, "check the engine's own log"
+
+
+def _told(address: str) -> str:
+    """An address in a sentence; for `env` what that is just now, too."""
+    host = os.environ.get("DOCKER_HOST") if address == "env" else None
+    return f"`env` (`DOCKER_HOST` is `{shown(host)}`)" if host else f"`{shown(address)}`"
 
 
 def shown(address: str) -> str:
