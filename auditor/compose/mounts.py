@@ -109,7 +109,7 @@ def _short(item: str, directory: str, location: Location) -> Mount | None:
         return Mount("volume", clean(parts[0]), location=location)
     source, target, *options = parts
     flags = ",".join(options).split(",")
-    read_only = [flag for flag in flags if flag in ("ro", "rw")][-1:] == ["ro"]
+    read_only = "ro" in flags and [flag for flag in flags if flag in ("ro", "rw")][-1] == "ro"
     if is_path(source):
         propagation = next((flag for flag in flags if flag in _PROPAGATIONS), None)
         path = _inside(source, directory)
