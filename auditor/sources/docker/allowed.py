@@ -42,7 +42,12 @@ READING = (
     Allowed("/containers/json", "CONTAINERS", "which containers there are, and how each is"),
     Allowed("/containers/{id}/json", "CONTAINERS", "what a container was made with; why and when it ended", _DETAILS),
     Allowed("/containers/{id}/stats", "CONTAINERS", "memory, CPU, processes, network and block traffic", _USED),
-    Allowed("/events", "EVENTS", "who ended a container; what changed since the last look", "who ended a container"),
+    Allowed(
+        "/events",
+        "EVENTS",
+        "who ended a container; what was killed for want of memory; what changed since the last look",
+        "who ended a container",
+    ),
     Allowed("/info", "INFO", "the host's CPUs and memory; whether it leads a Swarm", "the host's CPUs and memory"),
     Allowed("/_ping", "PING", "where `INFO` is denied: whether it leads a Swarm (from engine 23 on)", _LEADS),
     Allowed("/services", "SERVICES", "on a Swarm's manager: its services, and how many tasks they should have", _SWARM),
