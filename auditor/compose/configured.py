@@ -22,12 +22,16 @@ _FLAG = re.compile(r"-{1,2}(?:config|config[.-]?file|configuration|promscrape\.c
 
 def takes_samples(service: Mapping) -> bool:
     """Whether its command line tells a Prometheus to take what others push to it."""
-    return any(
-        "-receiver" in word and _RECEIVES.fullmatch(word)
-        for key in ("entrypoint", "command")
-        if key in service
-        for word in _words(service[key])
-    )
+    commands = [
+        value for key in ("entrypoint", "command") if (value := service.get(key)) and _names(value, "-receiver")
+    ]
+    return any(_RECEIVES.fullmatch(word) for value in commands for word in _words(value))
+
+
+def _names(value: Value, what: str) -> bool:
+    """Whether some text of a command holds `what`: quickly said, and rarely so."""
+    items = value if isinstance(value, Sequence) else (value,)
+    return any(isinstance(item, str) and what in item for item in items)
 
 
 def config_files(service: Mapping) -> tuple[str, ...]:

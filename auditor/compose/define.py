@@ -354,6 +354,8 @@ _USUAL_LOG_ADDRESS = {"fluentd": Address("localhost", 24224)}
 
 def _logging_address(logging: Mapping) -> Address | None:
     """Where a logging driver is told to send, or does by itself; None where nobody says, or a variable does."""
+    if not logging:
+        return None
     driver, options = text(logging.get("driver")) or "", mapping(logging.get("options"))
     told = next((value for key in _LOG_ADDRESSES if isinstance(value := options.get(key), str)), None)
     if told is None:
