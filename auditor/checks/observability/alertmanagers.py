@@ -64,7 +64,9 @@ def rules_not_loaded(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[P
 
 
 def _refused(config: PrometheusConfig, server: str | None, snapshot: Snapshot) -> Iterator[Problem]:
-    """The running Prometheus could not take the configuration that it was last given."""
+    """The running Prometheus could not take the configuration that it was last given, and the files do not show why."""
+    if any(fault.check == "rule-invalid" for fault in config.faults):
+        return
     asked = alerting.asked_config(config.environment, snapshot)
     if asked is config and any(one.environment == config.environment for one in snapshot.refused):
         text = f"the running Prometheus refused its configuration when it last read it: not `{config.path}` runs"
