@@ -200,7 +200,7 @@ def set_up(service: Service) -> bool:
 
 
 _SET_UP_BY_FLAGS = frozenset({"exporter", "metrics"})  # what their configuration says is not where they listen
-_LISTENS = re.compile(r"(?:^|_)(?:PORT|PORTS|LISTEN|BIND)(?:_|$)", re.IGNORECASE)
+_LISTENS = re.compile(r"PORTS?(?:_|$)|LISTEN|BIND|(?:^|_)ADDR", re.IGNORECASE)  # KAFKA_ADVERTISED_LISTENERS, HTTP_ADDR
 
 
 def _is_configuration(mount: Mount) -> bool:
