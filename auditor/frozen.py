@@ -54,7 +54,8 @@ def _made(cls: type[T], *, frozen: bool) -> tuple[Any, Mapping[str, Any]]:
     own.pop("__dict__", None)
     own.pop("__weakref__", None)
     given = {"__slots__": names, "__qualname__": cls.__qualname__, "__match_args__": names, "__repr__": _repr}
-    asked = {name: _Library(name, cls, frozen=frozen) for name in _OF_THE_LIBRARY}
+    written = own | defaults | {"__annotations__": dict(cls.__annotations__)}
+    asked = {name: _Library(name, written, frozen=frozen) for name in _OF_THE_LIBRARY}
     made: Any = type(cls.__name__, (), given | asked | own)
     if "__eq__" not in own:
         made.__eq__, made.__hash__ = _comparing(names)
@@ -64,17 +65,18 @@ def _made(cls: type[T], *, frozen: bool) -> tuple[Any, Mapping[str, Any]]:
 class _Library:
     """What the library says of a class, found when somebody asks: of most classes nobody ever does."""
 
-    def __init__(self, name: str, written: type, *, frozen: bool) -> None:
+    def __init__(self, name: str, written: Mapping[str, Any], *, frozen: bool) -> None:
         self._name = name
         self._written = written
         self._frozen = frozen
 
     def __get__(self, instance: object, owner: Any) -> Any:
-        # The class as it was written is nobody's any more, so the library may change it.
-        done: Any = dataclasses.dataclass(init=False, repr=False, eq=False, frozen=self._frozen)(self._written)
+        # A class of its own for each that asks: the library changes it, and two threads may ask at the same time.
+        copy = type(owner.__name__, (), dict(self._written))
+        done: Any = dataclasses.dataclass(init=False, repr=False, eq=False, frozen=self._frozen)(copy)
         for name in _OF_THE_LIBRARY:
             setattr(owner, name, getattr(done, name))
-        return getattr(owner, self._name)
+        return getattr(done, self._name)
 
 
 def _first(made: Any, defaults: Mapping[str, Any], *, frozen: bool) -> Callable[..., None]:

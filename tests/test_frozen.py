@@ -65,6 +65,14 @@ def test_the_library_knows_its_fields_whatever_it_is_asked_first(frozen_: bool) 
         assert fields[0] == fields[1]
 
 
+def test_whoever_asks_the_library_at_the_same_time_gets_the_same_fields() -> None:
+    made = _like(frozen.dataclass)
+    first = vars(made)["__dataclass_fields__"]
+    said = [first.__get__(None, made) for _ in range(2)]  # the second had begun before the first was done
+    assert [field.default_factory for field in said[0].values()] == [f.default_factory for f in said[1].values()]
+    assert said[1]["options"].default_factory is dict and not said[1]["hidden"].repr
+
+
 def test_one_that_is_not_frozen_is_as_the_librarys_is() -> None:
     ours, theirs = (_like(make, frozen=False) for make in (frozen.dataclass, dataclasses.dataclass))
     mine, yours = ours("web", items=("b",)), theirs("web", items=("b",))

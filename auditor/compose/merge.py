@@ -269,27 +269,29 @@ def _as_texts(value: Mapping) -> Sequence:
     return Sequence([text for text, _ in found], line=value.line, lines=[line for _, line in found])
 
 
-def _by_path(base: Value, over: Value, where: Where) -> Value:
-    """`env_file`: a path that is there already keeps its place, and takes what is said of it later."""
-    both = listed(base, over, where)
+def _last_of_each(both: Value, known_by: Callable[[Value], object]) -> Value:
+    """A list with the last item of each key, where the first one stood."""
     if not isinstance(both, Sequence):
         return both
     found: dict[object, tuple[Value, int]] = {}
     for item, position in zip(both, both.lines, strict=True):
-        path = item.get("path") if isinstance(item, Mapping) else item
-        found[path if isinstance(path, str) else id(item)] = (item, position)
+        found[known_by(item)] = (item, position)
     return Sequence([item for item, _ in found.values()], line=both.line, lines=[line for _, line in found.values()])
+
+
+def _by_path(base: Value, over: Value, where: Where) -> Value:
+    """`env_file`: a path that is there already keeps its place, and takes what is said of it later."""
+    return _last_of_each(listed(base, over, where), _path)
+
+
+def _path(item: Value) -> object:
+    path = item.get("path") if isinstance(item, Mapping) else item
+    return path if isinstance(path, str) else id(item)
 
 
 def _by_target(base: Value, over: Value, where: Where) -> Value:
     """`volumes`: the last mount of each target, as it is written, where the first one stood."""
-    both = generic(base, over, where)
-    if not isinstance(both, Sequence):
-        return both
-    found: dict[object, tuple[Value, int]] = {}
-    for item, position in zip(both, both.lines, strict=True):
-        found[_target(item)] = (item, position)
-    return Sequence([item for item, _ in found.values()], line=both.line, lines=[line for _, line in found.values()])
+    return _last_of_each(generic(base, over, where), _target)
 
 
 def _target(item: Value) -> object:
