@@ -187,6 +187,48 @@ def test_without_events_the_state_is_right_and_a_resync_finds_the_rest(some: Eng
     assert found["xa"].started_at > found["xd"].started_at
 
 
+@pytest.mark.parametrize("between", ["another look", "a look that failed"])
+def test_who_ended_it_is_kept_when_the_events_tell_no_more(some: Engine, tmp_path: Path, between: str) -> None:
+    silent, gone = threading.Event(), threading.Event()
+
+    def judge(method: str, path: str) -> Verdict:
+        return 500 if gone.is_set() else b"" if "/events" in path and silent.is_set() else None
+
+    with extra(some, "xa") as (a,), relayed(tmp_path / "s", some.socket, judge) as relay:
+        mine = reader(tmp_path / "s", resync=0.0)
+        a.stop(timeout=1)
+        time.sleep(1.1)  # events are asked for up to a time that is exact to a second
+        assert (killed(mine)["xa"], inspections(relay)) == (True, 6)
+        silent.set()
+        if between == "a look that failed":
+            gone.set()
+            with pytest.raises(EvidenceError):
+                mine.read("prod")
+            gone.clear()
+        assert (killed(mine)["xa"], inspections(relay)) == (True, 6)
+        a.start()
+        a.kill()
+        assert killed(mine)["xa"] is None, "of another end nothing is known"
+
+
+def test_events_that_came_too_late_are_asked_for_again(some: Engine, tmp_path: Path) -> None:
+    slow = threading.Event()
+    slow.set()
+    judge = lambda method, path: SILENCE if "/events" in path and slow.is_set() else None  # noqa: E731
+    with extra(some, "xa") as (a,), relayed(tmp_path / "s", some.socket, judge) as relay:
+        mine = reader(tmp_path / "s")
+        a.kill()
+        time.sleep(1.1)  # events are asked for up to a time that is exact to a second
+        assert (killed(mine)["xa"], inspections(relay)) == (None, 6)
+        slow.clear()
+        assert (killed(mine)["xa"], inspections(relay)) == (True, 2), "the two that ended"
+        assert (killed(mine)["xa"], inspections(relay)) == (True, 0)
+
+
+def killed(reader: Reader) -> dict[str, bool | None]:
+    return {container.name: container.killed for container in reader.read("prod").containers}
+
+
 def burst(count: int) -> bytes:
     return b'{"Type":"container","Action":"die","Actor":{"ID":"%064d"},"time":1}\n' % 1 * count
 

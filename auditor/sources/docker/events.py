@@ -16,6 +16,8 @@ SECONDS = 1.0  # nobody waits long for a hint, but over ssh, where making the co
 OF_LATE = 900  # seconds back from now in which a process that was killed for want of memory is told of
 GRACE = 3600  # seconds that a stop may take between `kill` and `die`
 
+ENDED = frozenset({"exited", "dead"})
+
 _RELOADS = frozenset({"1", "10", "12", "28"})  # HUP, USR1, USR2, WINCH: sent to reload, not to stop
 _ENDS = ("start", "kill", "die")
 # Not `exec_...`, which every health check makes.
@@ -30,7 +32,7 @@ async def with_kills(engine: Engine, containers: Sequence[Container]) -> list[Co
     Whatever their exit code: a server that is told to stop may end with 0, a Go program that is process 1 with 2.
     Raises one of `failures.FAILURES`.
     """
-    ended = {c.id: c.finished_at for c in containers if c.state in ("exited", "dead") and c.finished_at}
+    ended = {c.id: c.finished_at for c in containers if c.state in ENDED and c.finished_at}
     if not ended:
         return list(containers)
     moments = [moment.timestamp() for moment in ended.values()]

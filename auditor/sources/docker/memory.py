@@ -1,10 +1,11 @@
-"""What a reader keeps of an engine from one look to the next. It only saves work."""
+"""What a reader keeps of an engine from one look to the next. Most of it only saves work."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from auditor.model import Container, Usage
 from auditor.sources.docker import usage
@@ -25,11 +26,15 @@ class Known:
 
 @dataclass(slots=True)
 class Memory:
-    """Of one engine, until a look fails. `usages` and `peaks` are also written by whoever samples beside the looks."""
+    """Of one engine, until a look fails; `ends` beyond that.
+
+    `usages` and `peaks` are also written by whoever samples beside the looks.
+    """
 
     returned: bool = False  # the last look failed: the engine may be starting
     api: str | None = None  # what stands before a path
     known: dict[str, Known] = field(default_factory=dict)
+    ends: dict[str, tuple[datetime, bool]] = field(default_factory=dict)  # when each ended, and whether it was told to
     moment: tuple[float, float] | None = None  # of the last list, by the engine's clock and by ours
     around: Kept = field(default_factory=Kept)
     usages: dict[str, Usage] = field(default_factory=dict)

@@ -115,11 +115,11 @@ class Reader:
             self.lost = False
             return found
         except FAILURES as error:
-            self._memory = Memory(returned=True)
+            self._memory = Memory(returned=True, ends=self._memory.ends)
             self.lost = not (isinstance(error, Refused) and error.denied)
             raise explain(self.address, error, self._timeout) from None
         except BaseException:
-            self._memory = Memory(returned=self._memory.returned)
+            self._memory = Memory(returned=self._memory.returned, ends=self._memory.ends)
             raise
 
     # --- beside the looks ---------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from auditor.model import Container, EngineImage, Host, SwarmService, Usage
 from auditor.sources.docker import samples, usage
 from auditor.sources.docker.address import Route
 from auditor.sources.docker.allowed import IDENTIFIER
-from auditor.sources.docker.events import changed_since, with_kills, with_memory_kills
+from auditor.sources.docker.events import ENDED, changed_since, with_kills, with_memory_kills
 from auditor.sources.docker.failures import FAILURES, STRANGE, Garbled, Refused, cause_of
 from auditor.sources.docker.images import parse_images
 from auditor.sources.docker.limits import Limits
@@ -134,6 +134,7 @@ class Visit:
         known = {id: found.get(id, before.get(id)) for id in looks}
         # What could not be read is no knowledge: it is asked again at the next look.
         self._memory.known = {id: k for id, k in known.items() if k is not None and k.container.unread is None}
+        self._memory.ends = {id: end for id, end in self._memory.ends.items() if id in looks}
         containers = [entry.container for entry in known.values() if entry is not None]
         return sorted(containers, key=lambda container: (container.name, container.id))
 
@@ -162,14 +163,32 @@ class Visit:
         """Each container's details; None: it is gone."""
         found = await asyncio.gather(*(self._inspect(id, seen) for id, seen in looks.items()))
         fresh = {known.container.id: known for known in found if known is not None}
+        again = False
         try:
             told = await with_kills(self._engine, [known.container for known in fresh.values()])
             told = await with_memory_kills(self._engine, told, moment)
         except (*FAILURES, *STRANGE) as error:
             self._limits.fail("/events", error)
+            again = not (isinstance(error, Refused) and error.denied)
             told = []
         fresh |= {container.id: replace(fresh[container.id], container=container) for container in told}
-        return {id: fresh.get(id) for id in looks}
+        return {id: self._with_its_end(fresh[id], again=again) if id in fresh else None for id in looks}
+
+    def _with_its_end(self, known: Known, *, again: bool) -> Known:
+        """Who ended it, also where the events do not tell: the engine keeps 256, which health checks fill in minutes.
+
+        again: the events could not be had just now, so what they did not tell is asked at the next look.
+        """
+        container, ends = known.container, self._memory.ends
+        if container.state not in ENDED or container.finished_at is None:
+            return known
+        if container.killed is not None:
+            ends[container.id] = (container.finished_at, container.killed)
+            return known
+        finished, killed = ends.get(container.id, (None, None))
+        if finished == container.finished_at:
+            return replace(known, container=replace(container, killed=killed))
+        return replace(known, inspected=float("-inf")) if again else known
 
     async def _inspect(self, id: str, seen: Look) -> Known | None:
         item = {**seen.entry, "Status": seen.status}
