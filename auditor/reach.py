@@ -195,12 +195,21 @@ def set_up(service: Service) -> bool:
         return False
     by_flag = service.component is not None and service.component.kind in _SET_UP_BY_FLAGS
     given = not by_flag and (definition.granted_files or any(_is_configuration(one) for one in definition.mounts))
-    named = any(_LISTENS.search(variable.name) for variable in definition.variables)
+    named = any(_may_move(variable.name, definition) for variable in definition.variables)
     return bool(named or given) or not {"command", "entrypoint", "build"}.isdisjoint(definition.lines)
 
 
 _SET_UP_BY_FLAGS = frozenset({"exporter", "metrics"})  # what their configuration says is not where they listen
-_LISTENS = re.compile(r"PORTS?(?:_|$)|LISTEN|BIND|(?:^|_)ADDR", re.IGNORECASE)  # KAFKA_ADVERTISED_LISTENERS, HTTP_ADDR
+_LISTENS = re.compile(r"PORTS?(?:_|$)|LISTEN|BIND", re.IGNORECASE)  # KAFKA_ADVERTISED_LISTENERS
+_ADDRESS = re.compile(r"(?:^|_)ADDR", re.IGNORECASE)  # HTTP_ADDR, but also the REDIS_ADDR of an exporter
+
+
+def _may_move(name: str, definition: Definition) -> bool:
+    """Whether a variable may say where its program listens, and does not name another host."""
+    if _LISTENS.search(name):
+        return True
+    named = (one.address.host for one in definition.references if one.where == f"variable `{name}`")
+    return bool(_ADDRESS.search(name)) and all(host == definition.name for host in named)
 
 
 def _is_configuration(mount: Mount) -> bool:
