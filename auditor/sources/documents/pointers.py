@@ -38,7 +38,8 @@ _NOT_NOW = phrases(
 _LEAVES = words("ssh vagrant")
 _ENTERS = re.compile(r"^(?:docker|podman|kubectl|docker-compose|oc)\b.*\b(?:ba|z|a)?sh$")
 _MAKES_LAST = words("cp mv touch tee nano vim vi code mkdir ln install cat")
-_OUTPUT = words("-o -O --output -out --out -d")
+_OUTPUT = words("-o -O --output -out --out")
+_INTO = words("unzip javac")  # `-d` names where they write
 _CREATES = re.compile(r"(?i)\b(?:create|creating|add|save|write|generate[sd]?|copy|put|rename|download)\b")
 _INLINE_CODE = re.compile(r"`([^`\n]{1,120})`")
 _TARGET = re.compile(r"^([A-Za-z][^:=#\n\t]{0,500}?)[ \t]*::?(?!=)", re.MULTILINE)
@@ -163,6 +164,8 @@ class _Commands:
             if command.words[0] in _MAKES_LAST:
                 made.update(command.words[-1:])
             made.update(b for a, b in zip(command.words, command.words[1:], strict=False) if a in _OUTPUT)
+            if command.words[0] in _INTO:
+                made.update(b for a, b in zip(command.words, command.words[1:], strict=False) if a == "-d")
             if command.words[0] in ("curl", "wget"):
                 made.update(word for word in command.words if "://" in word)
         for line in self._text.split("\n")[:20_000]:

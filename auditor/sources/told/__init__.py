@@ -77,15 +77,14 @@ def _told(project: Project, tree: Tree, components: tuple[Component, ...], code:
     found: dict[str, list[Reference]] = defaultdict(list)
     mounted: set[str] = set()
     for definition in active:
-        for path, key in _mounted(definition, tree, components):
-            mounted.add(path)
-            found[definition.name] += _configured(tree, path, key)
-    for definition, path in _baked(active, tree):
-        if path not in mounted:
-            found[definition.name] += _configured(tree, path, "nginx")
+        files = list(_mounted(definition, tree, components))
+        mounted.update(path for path, _ in files)
+        found[definition.name] += _all_configured(tree, files)
+    for definition, paths in _baked(active, tree):
+        found[definition.name] += _all_configured(tree, [(path, "nginx") for path in paths if path not in mounted])
     for name, references in code.references(active).items():
         found[name] += references
-    if not found:
+    if not any(found.values()):
         return project
     return replace(
         project,
@@ -122,7 +121,7 @@ def _key_of(target: str) -> str | None:
     return next((key for pattern, key in _TARGETS if pattern.search(target)), None)
 
 
-def _baked(active: Sequence[Definition], tree: Tree) -> Iterator[tuple[Definition, str]]:
+def _baked(active: Sequence[Definition], tree: Tree) -> Iterator[tuple[Definition, list[str]]]:
     """The configurations of nginx that stand in what one service alone is built from, and nothing nearer."""
     contexts: dict[str, list[Definition]] = defaultdict(list)
     for definition in active:
@@ -135,28 +134,44 @@ def _baked(active: Sequence[Definition], tree: Tree) -> Iterator[tuple[Definitio
             files = tree.glob(posixpath.join(context, "**/*")) if context not in ("", ".") else tree.glob("*")
         except AuditorError:
             continue
-        for path in [p for p in files if _BUILT_IN.search(posixpath.basename(p))][:MAX_MOUNTED]:
-            if _nearest(path, contexts) == context and not _passed_over(path):
-                yield sharing[0], path
+        built_in = [p for p in files if _BUILT_IN.search(posixpath.basename(p))][:MAX_MOUNTED]
+        yield sharing[0], [p for p in built_in if _nearest(p, contexts) == context and not _passed_over(p)]
 
 
-def _configured(tree: Tree, path: str, key: str) -> Iterator[Reference]:
-    where = f"the {_TITLES[key]} configuration"
+def _all_configured(tree: Tree, files: Sequence[tuple[str, str]]) -> Iterator[Reference]:
+    """The addresses in the files of one service, each with whose configuration it is."""
+    if not files:
+        return
+    from auditor.sources.told import proxies  # late: most projects have none of them
+
+    texts = (_text(tree, path) for path, key in files if key == "nginx")
+    elsewhere = frozenset(name for text in texts for name in proxies.upstreams(text))
+    for path, key in files:
+        where = f"the {_TITLES[key]} configuration"
+        try:
+            for line, address in _addresses(key, tree.read(path), path, elsewhere):
+                yield Reference(address, where, Location(path, line), source="configuration")
+        except AuditorError:
+            continue  # nobody asked for it by name; what it configures will complain itself
+
+
+def _text(tree: Tree, path: str) -> str:
     try:
-        for line, address in _addresses(key, tree.read(path), path):
-            yield Reference(address, where, Location(path, line), source="configuration")
+        return tree.read(path).decode("utf-8", "replace")
     except AuditorError:
-        return  # nobody asked for it by name; what it configures will complain itself
+        return ""
 
 
-def _addresses(key: str, data: bytes, path: str) -> Iterator[Found]:
-    from auditor.sources.told import proxies, settings  # late: most projects have none of them
+def _addresses(key: str, data: bytes, path: str, elsewhere: frozenset[str]) -> Iterator[Found]:
+    from auditor.sources.told import proxies, settings
 
     documents = {"kong": settings.kong, "traefik": settings.traefik, "envoy": settings.envoy}
     if key in documents:
         return documents[key](data, path)
-    texts = {"nginx": proxies.nginx, "haproxy": proxies.haproxy, "caddy": proxies.caddy}
-    return texts[key](data.decode("utf-8", "replace"))
+    text = data.decode("utf-8", "replace")
+    if key == "nginx":
+        return proxies.nginx(text, elsewhere)
+    return {"haproxy": proxies.haproxy, "caddy": proxies.caddy}[key](text)
 
 
 def _nearest(path: str, contexts: Iterable[str]) -> str | None:

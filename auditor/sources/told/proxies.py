@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from auditor.compose.references import addresses
 from auditor.model import Address
@@ -11,17 +11,36 @@ from auditor.model import Address
 _PART = re.compile(r"#[^\n]*|\"(?:\\.|[^\"\\])*\"?|'(?:\\.|[^'\\])*'?|[{};]|[^\s{};]+|\n")
 _PASSES = frozenset({"proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass"})
 _HOST = re.compile(r"(?:[a-z]+://)?([A-Za-z0-9][\w.-]{0,252}?)(?::(\d{1,5}))?(?:/\S*)?")
+_VARIABLE = re.compile(r"(?:[a-z]+://)?\$\{?(\w+)\}?(?:/\S*)?")
+_PAIR = re.compile(r"[A-Za-z][\w.-]*:\d{2,5}")
 _SERVER = re.compile(r"[ \t]+server(?:-template)?[ \t]+\S+[ \t]+(?:\d+(?:-\d+)?[ \t]+)?([A-Za-z][\w.-]*):(\d{1,5})\b")
 _CADDY = re.compile(r"[ \t]*(reverse_proxy|php_fastcgi|forward_auth|to)[ \t]+(.+)")
 _PARTS = 10_000  # statements of a file
 Found = tuple[int, Address]
 
 
-def nginx(text: str) -> Iterator[Found]:
-    """Where requests are passed to, upstreams of the file's own resolved to their servers."""
+def nginx(text: str, elsewhere: Collection[str] = ()) -> Iterator[Found]:
+    """Where requests are passed to, upstreams resolved to their servers.
+
+    elsewhere: the upstreams that other files of the same server define.
+    """
+    passed, own = _passes(text)
+    for line, word in passed:
+        if (address := _address(word)) and address.host.lower() not in own and address.host.lower() not in elsewhere:
+            yield line, address
+
+
+def upstreams(text: str) -> frozenset[str]:
+    """The names of the upstreams that a file of nginx defines."""
+    return frozenset(_passes(text)[1])
+
+
+def _passes(text: str) -> tuple[list[tuple[int, str]], set[str]]:
+    """What requests are passed to, each with its line; and the names of the upstreams that are defined."""
     passed: list[tuple[int, str]] = []
     own: set[str] = set()
     inside: list[str] = []  # the first words of the blocks that are open
+    hosts: dict[str, tuple[int, str]] = {}  # variable -> the address that it is set to, without a scheme
     for line, words, end in _statements(text):
         if end == "}":
             inside = inside[:-1]
@@ -30,12 +49,13 @@ def nginx(text: str) -> Iterator[Found]:
             if len(words) > 1 and words[0] == "upstream":
                 own.add(words[1].lower())
         elif len(words) > 1 and (words[0] in _PASSES or (words[0] == "server" and inside[-1:] == ["upstream"])):
-            passed.append((line, words[1]))
+            used = _VARIABLE.fullmatch(words[1])
+            passed.append(hosts.pop(used[1], (line, words[1])) if used else (line, words[1]))
         elif len(words) == 3 and words[0] == "set" and "://" in words[2]:
             passed.append((line, words[2]))
-    for line, word in passed:
-        if (address := _address(word)) and address.host.lower() not in own:
-            yield line, address
+        elif len(words) == 3 and words[0] == "set" and _PAIR.fullmatch(words[2]):
+            hosts[words[1].removeprefix("$")] = (line, words[2])
+    return passed, own
 
 
 def _statements(text: str) -> Iterator[tuple[int, list[str], str]]:
