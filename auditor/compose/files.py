@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable
 from collections.abc import Mapping as AnyMapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import field
 from functools import cached_property
@@ -375,8 +376,15 @@ class Loader:
         for entry, line in zip(entries, entries.lines, strict=True):
             included = self._included(unwrap(entry), line, directory, scope, ancestors)
             if included is not None:
-                merged = included if merged is None else merge_model(merged, _besides(included, merged), self.faults)
-        return own if merged is None else merge_model(merged, _besides(own, merged), self.faults)
+                merged = included if merged is None else self._joined(merged, included)
+        return own if merged is None else merge_model(_besides(merged, own), own, self.faults)
+
+    def _joined(self, known: Mapping, included: Mapping) -> Mapping:
+        """Two included models; what the earlier one says stands over what the later one says of the same thing."""
+        rest = _besides(included, known)
+        fresh, again = _apart(rest, known)
+        merged = merge_model(known, fresh, self.faults)
+        return merge_model(again, merged, self.faults) if again else merged
 
     def _included(
         self, entry: Value, position: int, directory: str, scope: Scope, ancestors: tuple[str, ...]
@@ -542,6 +550,25 @@ def _besides(model: Mapping, known: Mapping) -> Mapping:
                 del kept[key]
                 kept.lines.pop(key, None)
     return result
+
+
+def _apart(model: Mapping, known: Mapping) -> tuple[Mapping, Mapping]:
+    """What a model says of things that another does not know, and what it says of those that both know."""
+    fresh, again = copied(model), Mapping(line=model.line)
+    for section, items in model.items():
+        there = known.get(section)
+        if isinstance(items, Mapping) and isinstance(there, Mapping) and (both := items.keys() & there.keys()):
+            fresh[section], again[section] = _only(items, items.keys() - both), _only(items, both)
+            again.lines[section] = model.lines[section]
+    return fresh, again
+
+
+def _only(items: Mapping, keys: AbstractSet[str]) -> Mapping:
+    kept = copied(items)
+    for key in items.keys() - keys:
+        del kept[key]
+        kept.lines.pop(key, None)
+    return kept
 
 
 def _texts(value: Value) -> list[str]:

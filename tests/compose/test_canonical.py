@@ -109,6 +109,28 @@ def test_what_an_included_project_overrode_is_known() -> None:
     assert chain == (Location("sub/b.yaml", 2), Location("sub/a.yaml", 1))
 
 
+SAID = "services: {web: {image: x}}\n"
+
+
+@pytest.mark.parametrize(
+    ("own", "second", "image", "places"),
+    [
+        ("", SAID, "x", ("one.yaml:1",)),
+        (SAID, SAID, "x", ("compose.yaml:2",)),
+        ("", "\nservices: {web: {image: y}}\n", "x", ("one.yaml:1", "two.yaml:2")),
+        ("services: {web: {image: z}}\n", SAID, "z", ("compose.yaml:2", "one.yaml:1")),
+    ],
+    ids=["included in equal words", "own in equal words", "included in other words", "own in other words"],
+)
+def test_what_is_said_first_of_an_included_service_holds(own: str, second: str, image: str, places: object) -> None:
+    files = {"compose.yaml": f"include: [one.yaml, two.yaml]\n{own}", "one.yaml": SAID, "two.yaml": second}
+    found = printed(files)
+    assert found.config is not None
+    assert found.places is not None
+    assert emit.values(found.config)["services.web.image"] == image
+    assert tuple(map(str, emit.lines(found.config, found.places)["services.web.image"])) == places
+
+
 @pytest.mark.parametrize(
     ("nanoseconds", "text"),
     [
