@@ -111,8 +111,9 @@ def merge_mapping(base: Mapping, over: Mapping, rules: dict[str, Rule], where: W
         elif before is None:
             result = value
         elif value is None and rules.get(key) is not replace:
-            if rules.get(key) is by_key and isinstance(before, Mapping):
-                merged[key] = Pairs.of(before)  # what nothing comes over came of two places all the same
+            if rules.get(key) in (by_key, all_pairs) and isinstance(before, Mapping):
+                # What nothing comes over came of two places all the same.
+                merged[key] = Pairs.of(before) if rules[key] is by_key else _sorted_texts(before)
             continue
         else:
             rule = rules.get(key, generic)
@@ -192,13 +193,34 @@ def by_key(base: Value, over: Value, where: Where) -> Value:
     return merge_mapping(left if isinstance(left, Pairs) else Pairs.of(left), right, replaced, where)
 
 
+def all_pairs(base: Value, over: Value, where: Where) -> Value:
+    """`NAME=value` lists and mappings as one list, in which an equal item is one too many, and others all stay."""
+    if isinstance(base, Mapping) and isinstance(over, Mapping) and not where.keep:
+        base = _without(base, _reset(over))
+    left, right = (_sorted_texts(value) if isinstance(value, Mapping) else value for value in (base, over))
+    return generic(left, right, where)
+
+
+def _sorted_texts(value: Mapping) -> Sequence:
+    made = _as_texts(value)
+    found = sorted(zip(made, made.lines, strict=True), key=lambda pair: str(pair[0]))
+    return Sequence([item for item, _ in found], line=made.line, lines=[line for _, line in found])
+
+
 def _without_resets(pairs: Mapping) -> Mapping:
-    reset = [key for key, item in pairs.items() if isinstance(item, Tagged) and item.tag == "!reset"]
-    if not reset:
+    return _without(pairs, _reset(pairs))
+
+
+def _reset(pairs: Mapping) -> list[str]:
+    return [key for key, item in pairs.items() if isinstance(item, Tagged) and item.tag == "!reset"]
+
+
+def _without(pairs: Mapping, keys: list[str]) -> Mapping:
+    if not keys:
         return pairs
     result = copied(pairs)
-    for key in reset:
-        del result[key]
+    for key in keys:
+        result.pop(key, None)
     return result
 
 
@@ -263,6 +285,8 @@ def _as_texts(value: Mapping) -> Sequence:
     """A mapping as a list of `name=value`, one for each item of a list in it."""
     found: list[tuple[Value, int]] = []
     for name in sorted(value):
+        if isinstance(value[name], Tagged) and unwrap(value[name]) is None:
+            continue  # a reset takes nothing out of a list
         items = given if isinstance(given := unwrap(value[name]), Sequence) else [given]
         shown = (name if item is None else f"{name}={scalar_text(item)}" for item in map(unwrap, items))
         found += [(text, value.lines[name]) for text in shown]
@@ -368,7 +392,19 @@ def keyed(value: Value) -> Mapping | None:
         name = str(name)  # without an `=` it is the item itself, which may be more than a text
         result[name] = _after_equals(item, text) if separator else None
         result.lines[name] = position
+    if len(result) < len(value):
+        _say_overridden(result, value)
     return result
+
+
+def _say_overridden(pairs: Mapping, items: Sequence) -> None:
+    """Tells the pairs of a list which earlier items lost against theirs."""
+    found: dict[str, tuple[int, ...]] = {}
+    for item, position in zip(items, items.lines, strict=True):
+        if isinstance(item := unwrap(item), str):
+            name = item.partition("=")[0]
+            found[name] = (position, *found.get(name, ()))
+    pairs.overrode = {name: positions[1:] for name, positions in found.items() if len(positions) > 1}
 
 
 def _after_equals(item: str, text: str) -> str:
@@ -446,6 +482,7 @@ SERVICE_RULES: dict[str, Rule] = {
     "volumes": _by_target,
 }
 _RESOURCE = nested({"labels": by_key, "ipam": nested({"config": _subnets})})
+_VOLUME = nested({"labels": all_pairs})
 
 
 def merge_service(base: Mapping, over: Mapping, faults: Faults, name: str, *, keep: bool = False) -> Mapping:
@@ -500,6 +537,12 @@ def _resources(base: Value, over: Value, where: Where) -> Value:
     return merge_mapping(base, over, dict.fromkeys(over, _resource), where)
 
 
+def _volumes(base: Value, over: Value, where: Where) -> Value:
+    if not (isinstance(base, Mapping) and isinstance(over, Mapping)):
+        return where.conflict(base, over)
+    return merge_mapping(base, over, dict.fromkeys(over, _volume), where)
+
+
 def _files(base: Value, over: Value, where: Where) -> Value:
     """Configs and secrets, of which nothing but the kind of each value is compared."""
     if not (isinstance(base, Mapping) and isinstance(over, Mapping)):
@@ -509,6 +552,10 @@ def _files(base: Value, over: Value, where: Where) -> Value:
 
 def _resource(base: Value, over: Value, where: Where) -> Value:
     return _RESOURCE(*_externals(base, over), where)
+
+
+def _volume(base: Value, over: Value, where: Where) -> Value:
+    return _VOLUME(*_externals(base, over), where)
 
 
 def _file(base: Value, over: Value, where: Where) -> Value:
@@ -536,7 +583,8 @@ def _with_external(value: Value) -> Value:
 
 _MODEL_RULES: dict[str, Rule] = {
     "services": _services,
-    **dict.fromkeys(("networks", "volumes", "models"), _resources),
+    **dict.fromkeys(("networks", "models"), _resources),
+    "volumes": _volumes,
     **dict.fromkeys(("configs", "secrets"), _files),
 }
 

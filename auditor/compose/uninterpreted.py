@@ -99,7 +99,7 @@ def _resources(section: str, declared: Mapping, project: str, work: Work) -> Mer
             work.refuse(f"`{section}.{key[:60]}` {fault}", work.position)
         if section == "volumes" and isinstance(source.get("external"), str):
             work.refuse(f"`volumes.{key[:60]}.external` is a text, which Compose cannot read", work.position)
-        put(result, key, _named(source, key, project, work, labelled=section in ("networks", "volumes")), declared)
+        put(result, key, _named(source, key, project, work, labelled=section == "networks"), declared)
     return result
 
 
