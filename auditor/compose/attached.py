@@ -30,7 +30,7 @@ from auditor.compose.forms import (
 )
 from auditor.compose.interpolate import written
 from auditor.compose.merge import Merged, named, nothing, unwrap
-from auditor.compose.mounts import is_path, sections
+from auditor.compose.mounts import SHORTEST, is_path, sections
 from auditor.compose.values import scalar_text
 from auditor.yamlfile import Mapping, Sequence, Value
 
@@ -197,7 +197,6 @@ def expose(value: Value, work: Work) -> Value:
 
 # --- volumes -------------------------------------------------------------------------------------------------------
 
-_SHORTEST = 2  # characters: Compose looks no further into a target that is not longer
 _PROPAGATIONS = frozenset(("shared", "slave", "private", "rshared", "rslave", "rprivate"))
 
 
@@ -268,7 +267,7 @@ def short_mount(source: str, work: Work, item: str = "") -> Value:
     if len(parts) > 3:
         raise FormError(f"`{written(item)[:60]}` has too many colons")
     if len(parts) == 1:
-        options: dict[str, Value] = {"volume": _at(work, {})} if len(source) > _SHORTEST else {}
+        options: dict[str, Value] = {"volume": _at(work, {})} if len(source) > SHORTEST else {}
         return _at(work, {"type": "volume", "target": parts[0], **options})
     origin, target = parts[0], parts[1]
     flags = parts[2].split(",") if len(parts) > 2 else []

@@ -13,6 +13,7 @@ from auditor.model import Definition, Location, Mount
 from auditor.tree import join
 from auditor.yamlfile import Mapping, Sequence, Value
 
+SHORTEST = 2  # characters: Compose looks no further into a short volume that is not longer
 _LETTER = re.compile(r"(?:^|:)[^\W\d_]:")  # which Compose takes for a Windows drive, whatever follows
 _DRIVE = re.compile(r"[^\W\d_]:")
 _PROPAGATIONS = frozenset(("shared", "slave", "private", "rshared", "rslave", "rprivate"))
@@ -127,6 +128,8 @@ def _unset(value: str) -> bool:
 
 def sections(item: str) -> list[str]:
     """A short volume by its colons, but for that of a Windows drive, and for those in variables."""
+    if len(item) <= SHORTEST:
+        return [item]
     if not _LETTER.search(item) and "${" not in item:
         return item.split(":")
     parts, depth = [""], 0
