@@ -39,13 +39,19 @@ Progress = Callable[[str], None]
 class Place:
     """Where a project lies. `catalogue` and `directory` are relative to `root`; no catalogue: None.
 
-    `name`: what the root is called where the command stands, which may be that of a link.
+    `called`: the root by its name where the command stands, which may be that of a link; `directory` is one by its
+    names, too.
     """
 
     root: Path
     catalogue: str | None
     directory: str
-    name: str = ""
+    called: Path
+
+    @property
+    def name(self) -> str:
+        """What the root is called."""
+        return self.called.name
 
 
 def _quiet(_: str) -> None:
@@ -63,17 +69,18 @@ def locate(settings: Settings, cwd: Path | None = None) -> Place:
     root = _root(settings, start, here)
     if not start.is_relative_to(root):
         raise UsageError(f"`{start}` lies outside the root `{root}`", help="name another --root")
-    relative = start.relative_to(root).as_posix()
+    called = whereabouts.called(root, _named(settings, cwd))
+    place = whereabouts.called(start, _named(settings, cwd))
+    relative = (place.relative_to(called) if place.is_relative_to(called) else start.relative_to(root)).as_posix()
     directory = "" if relative == "." else relative
-    name = catalogue.relative_to(root).as_posix() if catalogue else None
-    return Place(root, name, directory, _called(root, settings, cwd))
+    return Place(root, (Path(directory) / catalogue.name).as_posix() if catalogue else None, directory, called)
 
 
-def _called(root: Path, settings: Settings, cwd: Path | None) -> str:
-    """What the root is called where the settings lead to it: Compose resolves no links."""
+def _named(settings: Settings, cwd: Path | None) -> Path:
+    """The directory that the settings name, or where the command stands: Compose resolves no links."""
     here = cwd or whereabouts.current(os.environ)
     named = settings.catalogue or next(iter(settings.compose_files), None)
-    return whereabouts.called(root, Path(os.path.normpath(here / named)).parent if named else here).name
+    return Path(os.path.normpath(here / named)).parent if named else here
 
 
 def _catalogue(settings: Settings, here: Path) -> Path | None:
@@ -189,8 +196,11 @@ def _compose_files(settings: Settings, place: Place) -> tuple[str, ...] | None:
         return None
     paths = []
     for name in settings.compose_files:
-        path = Path(os.path.normpath(Path.cwd().resolve() / name))
-        paths.append(path.relative_to(place.root).as_posix() if path.is_relative_to(place.root) else str(path))
+        path = Path(os.path.normpath(whereabouts.current(os.environ) / name))
+        if not path.is_relative_to(place.called):
+            path = Path(os.path.normpath(Path.cwd().resolve() / name))
+        root = place.called if path.is_relative_to(place.called) else place.root
+        paths.append(path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
     return tuple(paths)
 
 

@@ -22,6 +22,9 @@ class Tree(Protocol):
     def glob(self, pattern: str) -> list[str]:
         """The regular files that match (`**` = any depth), sorted; version control and caches left out."""
 
+    def relative(self, path: str) -> str:
+        """An absolute path as seen from the root: with `..` where it lies outside."""
+
 
 def join(directory: str, path: str) -> str:
     """`path` as seen from `directory`, relative to the root. Raises TextError where it is absolute or climbs out."""

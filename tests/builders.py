@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -50,6 +51,9 @@ class MemoryTree:
             for path in self._files
             if matches(wanted, path.split("/")) and not SKIPPED.intersection(path.split("/")[:-1])
         )
+
+    def relative(self, path: str) -> str:
+        return posixpath.relpath(path, "/root")
 
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

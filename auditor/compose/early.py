@@ -16,17 +16,8 @@ from auditor.yamlfile import Mapping, Sequence
 
 _TARGETED = frozenset(("ports", "volumes", "devices"))
 # What the items of a list may be where Compose looks for the same one twice.
-_TEXTS: tuple[str, ...] = (
-    "annotations",
-    "cap_add",
-    "cap_drop",
-    "dns",
-    "dns_opt",
-    "dns_search",
-    "environment",
-    "labels",
-)
-_TEXTS += ("links", "profiles", "sysctls", "tmpfs")
+_TEXTS: tuple[str, ...] = ("annotations", "cap_add", "cap_drop", "dns", "dns_opt", "dns_search", "environment")
+_TEXTS += ("labels", "links", "profiles", "sysctls", "tmpfs")
 _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(_TEXTS, (str,)),
     **dict.fromkeys(("configs", "secrets", "devices", "volumes"), (str, Mapping)),

@@ -72,12 +72,17 @@ def beneath(directory: str, path: str, tree: Tree) -> str:
 
     Raises TextError where it climbs out of the root to what the tree does not allow.
     """
+    given = path
+    if path.startswith("/"):
+        directory, path = "", tree.relative(path)
     try:
         joined = join(directory, path)
     except TextError:
         joined = posixpath.normpath(posixpath.join(directory, path))
-        if not joined.startswith("../") or not tree.exists(joined):
+        if not joined.startswith("../"):
             raise
+        if not tree.exists(joined):
+            raise TextError(f"`{given}` lies outside the project root", path=given) from None
     return "" if joined == "." else joined
 
 

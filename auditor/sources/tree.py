@@ -69,6 +69,10 @@ class WithText:
         """The files on disk alone."""
         return self.tree.glob(pattern)
 
+    def relative(self, path: str) -> str:
+        """As in the tree."""
+        return self.tree.relative(path)
+
 
 class DiskTree:
     """The Tree of a directory. `unread` are directories that could not be listed while looking for files.
@@ -81,6 +85,7 @@ class DiskTree:
         self, root: Path, allow: Iterable[Path] = (), *, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES
     ) -> None:
         self.root = _real(root)
+        self._called = root.absolute()
         self.unread: list[str] = []
         self._read: dict[str, None] = {}
         self._max_bytes = max_bytes
@@ -109,6 +114,11 @@ class DiskTree:
         except EvidenceError:
             return False
         return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
+    def relative(self, path: str) -> str:
+        """An absolute path as seen from the root, by either of its names: with `..` where it lies outside."""
+        called = Path(path).is_relative_to(self._called)
+        return os.path.relpath(path, self._called if called else self.root)
 
     def glob(self, pattern: str) -> list[str]:
         """The regular files that match (`**` = any depth), sorted; version control and caches left out.
