@@ -23,7 +23,18 @@ from auditor.promql import Kept, Part, Selector, parts
 from auditor.relabel import Rule, relabel
 from auditor.routing import never_sends
 from auditor.scrapes import mute
-from auditor.series import SYNTHETIC, Match, Series, by_target, candidates, selects, target_labels, unfollowed
+from auditor.series import (
+    SYNTHETIC,
+    Match,
+    Series,
+    as_stored,
+    by_target,
+    candidates,
+    is_recorded,
+    selects,
+    target_labels,
+    unfollowed,
+)
 
 DEPTH_LIMIT = 10  # of recording rules that build on one another
 
@@ -228,7 +239,7 @@ def _of_rule(
 
 def _selected(selector: Selector, environment: str, snapshot: Snapshot) -> list[tuple[Series, Match]]:
     found = ((series, selects(selector, series)) for series in candidates(selector, environment, snapshot))
-    return [(series, match) for series, match in found if match is not Match.NO]
+    return [(as_stored(selector, series) or series, match) for series, match in found if match is not Match.NO]
 
 
 def silent(series: Series) -> bool:
@@ -264,7 +275,7 @@ def _watch(rule: AlertRule, part: Part, series: Series, server: PrometheusConfig
     labels = {name: value for name, value in series.labels.items() if part.kept.has(name)}
     if part.absent:
         labels = {m.label: m.value for m in part.selector.matchers if m.op == "="}
-    unknown = set(part.kept.added)
+    unknown = {*part.kept.added, *(name for name in series.hidden if part.kept.has(name))}
     if part.kept.only is not None:
         unknown |= part.kept.only - labels.keys()
     for name, value in rule.labels.items():
@@ -317,6 +328,12 @@ def written(expression: str) -> tuple[Part, ...]:
         return ()
 
 
+def lacking(part: Part, config: PrometheusConfig) -> str:
+    """Who does not give what a part selects: rules where its name is one that they record, else scrape jobs."""
+    recorded = is_recorded(part.selector.name) or any(r.name == part.selector.name for r in config.recordings)
+    return "no rule records" if recorded else "no scrape job gives"
+
+
 def unfolded(part: Part, config: PrometheusConfig, depth: int = 0) -> Iterator[Part]:
     """A part, or where rules record its metric what these look at."""
     recording = [rule for rule in config.recordings if rule.name == part.selector.name]
@@ -339,6 +356,8 @@ def _narrowed(outer: Part, rule: AlertRule, inner: Part) -> Part | None:
                 return None
         elif inner.kept.has(matcher.label):
             passed.append(matcher)
+        elif matcher.label not in inner.kept.added and not holds(matcher, {}):
+            return None  # what is recorded has no such label
     selector = Selector(inner.selector.name, (*inner.selector.matchers, *passed))
     return Part(selector, _chained(inner.kept, outer.kept), inner.absent or outer.absent, outer.gives and inner.gives)
 

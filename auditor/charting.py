@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from auditor.alerting import can_select, resolved, unfolded, written
+from auditor.alerting import can_select, lacking, resolved, unfolded, written
 from auditor.feeding import has_series_of
 from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.model import Dashboard, Datasource, Grafana, Panel, PrometheusConfig, Query, ScrapeTarget
-from auditor.promql import NewerError, Selector, parts
+from auditor.promql import NewerError, Part, Selector, parts
 from auditor.reach import answer
 from auditor.series import Match, Series, candidates, selects
 
@@ -178,10 +178,10 @@ def _dead(panel: Panel, dashboard: Dashboard, grafana: Grafana, snapshot: Snapsh
         elif config is not None and (
             selector := _selects_nothing(query, _asked(query, grafana, snapshot), config, snapshot)
         ):
-            gives = "no target of the running Prometheus" if _seen(snapshot, config) else "no scrape job"
-            return Dead(
-                panel, query, f"{gives} gives `{selector}`", _lost_target(selector, config, snapshot), selector.name
-            )
+            seen = _seen(snapshot, config)
+            lacks = "no target of the running Prometheus gives" if seen else lacking(Part(selector), config)
+            why, target = f"{lacks} `{selector}`", _lost_target(selector, config, snapshot)
+            return Dead(panel, query, why, target, selector.name)
     return None
 
 
@@ -193,7 +193,7 @@ def _selects_nothing(query: Query, server: str | None, config: PrometheusConfig,
     giving = [part for part in giving if part.selector.name not in _MADE_BY_RULES]
     if not giving or any(can_select(part, config, snapshot, server) for part in giving):
         return None
-    return next(unfolded(giving[0], config)).selector
+    return next(unfolded(giving[0], config), giving[0]).selector
 
 
 def _seen(snapshot: Snapshot, config: PrometheusConfig) -> bool:

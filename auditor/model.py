@@ -799,6 +799,7 @@ class ScrapeJob:
     honors_labels: bool = False  # what a target says of `job`, `instance` and others wins
     asks: tuple[tuple[Address, Location], ...] = ()  # whom it asks for targets, and where that is written
     asked_of: tuple[str, ...] = ()  # the discoveries of whom a prober, its only target, is told to ask
+    metrics_written: tuple[Relabelling, ...] = ()  # what gives its series other labels or names after the scrape
 
 
 @dataclass(frozen=True, slots=True)

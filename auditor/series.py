@@ -15,7 +15,17 @@ from auditor.feeding import asked_of
 from auditor.frozen import dataclass
 from auditor.inventory import HOST_MACHINE, LOCAL_HOSTS, Service, Snapshot
 from auditor.matching import holds, pattern
-from auditor.model import Address, Component, Lifecycle, LiveTarget, Location, Matcher, ScrapeJob, ScrapeTarget
+from auditor.model import (
+    Address,
+    Component,
+    Lifecycle,
+    LiveTarget,
+    Location,
+    Matcher,
+    Relabelling,
+    ScrapeJob,
+    ScrapeTarget,
+)
 from auditor.promql import NAME, Selector
 from auditor.reach import Answer, address_in, answer
 from auditor.relays import is_relay, receivers, senders, tells_of_itself
@@ -31,6 +41,7 @@ from auditor.scrapes import (
     spoken_for,
     unasked,
 )
+from auditor.stored import renames, stored
 
 SYNTHETIC = frozenset(
     {
@@ -81,6 +92,8 @@ class Series:
     own_up: bool = True  # `up` of the target tells of the service, or of the exporter that is there for it
     dropped: tuple[str, ...] = ()  # expressions for names of metrics that its job throws away
     kept: tuple[str, ...] = ()  # expressions for the only ones that it keeps; (): all
+    rules: tuple[Relabelling, ...] = ()  # of its job, that have yet to give its series other labels or names
+    hidden: frozenset[str] = frozenset()  # labels that such rules have written, with values that files do not tell
     open: bool = False  # its target may have more labels than these: who it is only a discovery knows
     server: str = ""  # the configuration of the Prometheus that has them; "": the one whose API was asked
     called: frozenset[str] = frozenset()  # of what comes through others: the names that it may give itself
@@ -112,13 +125,12 @@ def _series(environment: str, snapshot: Snapshot) -> Iterator[Series]:
             yield Series(scrape.service, scrape.target, labels, (), _ALL_NAMES, server=scrape.server)
         else:
             job = jobs.get(id(scrape.target))
-            dropped, kept = (job.metrics_dropped, job.metrics_kept) if job else ((), ())
             for series in _of_target(scrape.target, scrape.answer, environment, snapshot, alien):
-                yield replace(series, dropped=dropped, kept=kept, server=scrape.server)
+                yield _through(job, replace(series, server=scrape.server))
             if scrape.target.probed is None:
                 honors = id(scrape.target) in honoring
                 for series in _relayed(scrape, environment, snapshot, alien, honors=honors):
-                    yield replace(series, dropped=dropped, kept=kept)
+                    yield _through(job, series)
     seen = {id(scrape.target) for scrape in known}
     named = set(_named_by_hand(environment, snapshot))
     for target, server in _targets(environment, snapshot, live=live):
@@ -136,10 +148,21 @@ def _prefixes(snapshot: Snapshot) -> tuple[str, ...]:
 
 
 def _jobs(environment: str, snapshot: Snapshot) -> Mapping[int, ScrapeJob]:
-    """Target -> its job, of the jobs that do not take all metrics."""
-    jobs = [job for config in snapshot.prometheus_configs(environment) for job in config.jobs]
-    jobs = [job for job in jobs if job.metrics_dropped or job.metrics_kept]
-    return {id(target): job for job in jobs for target in job.targets}
+    """Target, live ones by their job's name, -> its job, of the jobs that do not take all metrics as they come."""
+    configs, asked = snapshot.prometheus_configs(environment), asked_of(environment, snapshot)
+    pairs = [(job, config.path) for config in configs for job in config.jobs]
+    pairs = [(job, path) for job, path in pairs if job.metrics_dropped or job.metrics_kept or job.metrics_written]
+    by_name = {job.name: job for job, path in pairs if path == asked}
+    live = (target for target in snapshot.live_targets if target.environment == environment)
+    running = {id(target): by_name[target.job] for target in live if target.job in by_name}
+    return running | {id(target): job for job, _ in pairs for target in job.targets}
+
+
+def _through(job: ScrapeJob | None, series: Series) -> Series:
+    """A series with what its job does to it."""
+    if job is None:
+        return series
+    return replace(series, dropped=job.metrics_dropped, kept=job.metrics_kept, rules=job.metrics_written)
 
 
 def _named_by_hand(environment: str, snapshot: Snapshot) -> Iterator[tuple[str, str]]:
@@ -244,6 +267,12 @@ def unfollowed(service: Service, snapshot: Snapshot) -> Iterator[tuple[ScrapeJob
 def _to_be_found(job: ScrapeJob, service: Service) -> tuple[ScrapeTarget, dict[str, str]]:
     labels = {} if {"job", "*"}.intersection(job.writes) else {"job": job.name}
     return ScrapeTarget(service.environment, job.name, Address(service.name), job.location), labels
+
+
+def if_reached(scrape: Scrape, snapshot: Snapshot) -> Series:
+    """The series that a target would have of whom it asks, if it could reach that."""
+    found = _of_target(scrape.target, scrape.answer, scrape.target.environment, snapshot, _prefixes(snapshot))
+    return next(found)
 
 
 def _targets(environment: str, snapshot: Snapshot, *, live: bool) -> Iterator[tuple[ScrapeTarget | LiveTarget, str]]:
@@ -356,12 +385,29 @@ def candidates(selector: Selector, environment: str, snapshot: Snapshot) -> tupl
 def _by_value(snapshot: Snapshot, environment: str, label: str) -> Mapping[str | None, tuple[Series, ...]]:
     groups: dict[str | None, list[Series]] = {}
     for series in series_of(environment, snapshot):
-        groups.setdefault(series.labels.get(label), []).append(series)
+        groups.setdefault(None if series.rules else series.labels.get(label), []).append(series)
     return {value: tuple(group) for value, group in groups.items()}
+
+
+def as_stored(selector: Selector, series: Series) -> Series | None:
+    """Series as a selector finds them, with what their job's rules have made of them; None: under no such name."""
+    if not series.rules or selector.name in SYNTHETIC:
+        return series
+    after = stored(series.rules, selector.name, series.labels)
+    if selector.name is not None and after.name not in (None, selector.name):
+        return None
+    kept = replace(series, labels=after.labels, hidden=after.hidden, rules=())
+    own = selector.name is not None and series.prefixes is not None and selector.name.startswith(series.prefixes)
+    return kept if own or not renames(series.rules) else replace(kept, prefixes=None, alien=())
 
 
 def selects(selector: Selector, series: Series) -> Match:
     """Whether a selector selects series of a service."""
+    kept = as_stored(selector, series)
+    return Match.NO if kept is None else _selects(selector, kept)
+
+
+def _selects(selector: Selector, series: Series) -> Match:
     name = _by_name(selector, series)
     if name is Match.NO:
         return Match.NO
@@ -381,7 +427,7 @@ def selects(selector: Selector, series: Series) -> Match:
             pinned = pinned or _pins(matcher)
         elif matcher.label in ("job", "instance") and matcher.label not in series.labels:
             name = min(name, Match.PERHAPS)  # an instance that only a resolver knows
-        elif not series.open and _never_own(matcher, series):
+        elif not series.open and matcher.label not in series.hidden and _never_own(matcher, series):
             return Match.NO
     if pinned or name is Match.YES:
         return Match.YES
@@ -417,8 +463,15 @@ def _by_name(selector: Selector, series: Series) -> Match:
         return Match.NO
     if series.prefixes is not None and selector.name.startswith(series.prefixes):
         return Match.YES
+    if is_recorded(selector.name) and not series.open:
+        return Match.NO
     foreign = selector.name.startswith(series.alien) or (not series.own_up and selector.name.startswith(COMMON))
     return Match.NO if foreign else Match.PERHAPS
+
+
+def is_recorded(name: str | None) -> bool:
+    """Whether a name is of the form `level:metric:operations`, which rules give what they record."""
+    return name is not None and name.count(":") > 1
 
 
 def _matches(expressions: Iterable[str], name: str) -> bool:

@@ -28,6 +28,7 @@ LAYERS = (
         "series",
         "alerting",
         "discovered",
+        "stored",
         "hearing",
         "servers",
         "charting",

@@ -32,8 +32,8 @@ from auditor.model import (
 )
 from auditor.promql import Part
 from auditor.registry import BY_CRITICALITY, Problem, check
-from auditor.scrapes import UNREACHABLE, resolved
-from auditor.series import Match, Series, candidates, selects
+from auditor.scrapes import UNREACHABLE, resolved, scrapes_of
+from auditor.series import Match, Series, candidates, if_reached, selects
 
 _MADE_BY_RULES = ("ALERTS", "ALERTS_FOR_STATE")
 
@@ -85,8 +85,8 @@ def no_alert(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     config, configs = snapshot.prometheus_of(service.environment), snapshot.prometheus_configs(service.environment)
     rules = len(alerting.rules_of(service.environment, snapshot))
     loaded = f"none of the {rules} loaded alert rules selects its series" if rules else "no alert rule is loaded"
-    unread = next(exporter_missing(service, snapshot), None) or next(not_scraped(service, snapshot), None)
-    cause = unread.cause if unread else unread_speaker(service, snapshot)
+    unscraped = next(exporter_missing(service, snapshot), None) or next(not_scraped(service, snapshot), None)
+    cause = unscraped.cause if unscraped else unread_speaker(service, snapshot) or _unreached(service, snapshot)
     yield Problem(
         f"no alert can fire for `{service.name}`: {loaded}",
         (service.location,) if service.location else (),
@@ -94,6 +94,17 @@ def no_alert(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
         cause=cause or (no_rules(config) if config and not rules else None),
         fix=_begin_with(service),
     )
+
+
+def _unreached(service: Service, snapshot: Snapshot) -> str | None:
+    """The cause where a rule would select its series, and the network keeps Prometheus from them."""
+    config = snapshot.prometheus_of(service.environment) or PrometheusConfig(service.environment, "")
+    parts = [part for rule in config.rules for part in alerting.resolved(rule.expr, config)]
+    for scrape in scrapes_of(service, snapshot) if parts else ():
+        lost = if_reached(scrape, snapshot) if scrape.fault == UNREACHABLE else None
+        if lost and any(selects(part.selector, lost) is Match.YES for part in parts):
+            return unread(scrape.answer.service)
+    return None
 
 
 def _begin_with(service: Service) -> str | None:
@@ -161,7 +172,7 @@ def dead_alert(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem
         giving = [part for part in giving if part.selector.name not in _MADE_BY_RULES]
         if giving and not any(alerting.can_select(part, everything, snapshot, server.path) for part in giving):
             running = asked is not None and server.path == asked.path
-            because = "nothing in the running Prometheus is" if running else "no scrape job gives"
+            because = "nothing in the running Prometheus is" if running else alerting.lacking(giving[0], everything)
             yield Problem(
                 f"alert `{rule.name}` can never fire: {because} `{giving[0].selector}`",
                 (rule.location,) if rule.location.path else (),
@@ -179,10 +190,8 @@ def _phantom(part: Part, config: PrometheusConfig, snapshot: Snapshot) -> str | 
             if selects(part.selector, lost) is not Match.NO:
                 return missing(snapshot.missing_name(config.environment, target.address.host))
     for scrape in resolved(snapshot, config.environment):
-        if scrape.fault == UNREACHABLE:
-            lost = Series("", scrape.target, dict(scrape.target.labels), None)
-            if selects(part.selector, lost) is not Match.NO:
-                return unread(scrape.answer.service)
+        if scrape.fault == UNREACHABLE and selects(part.selector, if_reached(scrape, snapshot)) is not Match.NO:
+            return unread(scrape.answer.service)
     return None
 
 

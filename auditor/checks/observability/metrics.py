@@ -18,7 +18,7 @@ from auditor.model import (
     Severity,
 )
 from auditor.registry import Problem, check
-from auditor.scrapes import federates, hidden, live_scrapes_of, scrapes_of, spoken_for
+from auditor.scrapes import UNREACHABLE, federates, hidden, live_scrapes_of, scrapes_of, spoken_for
 from auditor.series import known_program
 from auditor.servers import paths
 
@@ -171,8 +171,7 @@ def unread_program(metric: str | None, environment: str, snapshot: Snapshot) -> 
     if component is None:
         return None
     own = (s for s in snapshot.services if s.environment == environment and s.component == component)
-    problems = (next(not_scraped(service, snapshot), None) for service in own)
-    return next((problem.cause for problem in problems if problem), None)
+    return next((cause for service in own if (cause := _why_unread(service, snapshot))), None)
 
 
 def unread_speaker(service: Service, snapshot: Snapshot) -> str | None:
@@ -181,6 +180,15 @@ def unread_speaker(service: Service, snapshot: Snapshot) -> str | None:
     speakers = (s for s in snapshot.of_kind(environment, "exporter") if service in spoken_for(s, environment, snapshot))
     problems = (next(not_scraped(speaker, snapshot), None) for speaker in speakers)
     return next((problem.cause for problem in problems if problem), None)
+
+
+def _why_unread(service: Service, snapshot: Snapshot) -> str | None:
+    """The cause that a service's own metrics are not read: no job does, or each that does shares no network with it."""
+    own = [scrape.fault for scrape in scrapes_of(service, snapshot) if scrape.own]
+    if own and all(fault == UNREACHABLE for fault in own):
+        return unread(service)
+    problem = next(not_scraped(service, snapshot), None)
+    return problem.cause if problem else None
 
 
 def unread(service: Service) -> str:

@@ -147,6 +147,7 @@ def job_of(reading: Reading, item: Mapping, path: str, unseen: str | None = None
         asked_of, discovery = discovery, []
     elif unclear:
         discovery.append("relabel_configs")
+    metrics = _metrics_after(job)
     return ScrapeJob(
         reading.environment,
         name,
@@ -154,7 +155,8 @@ def job_of(reading: Reading, item: Mapping, path: str, unseen: str | None = None
         tuple(targets),
         tuple(discovery),
         tuple(dropped),
-        *_metrics_dropped(job),
+        metrics.dropped,
+        metrics.kept,
         tuple(dict.fromkeys("*" if rule.action == "labelmap" else rule.target for rule in job.rules if rule.target)),
         tuple(_of_engine(job)) if engine and job.certain and job.judged else None,
         tuple(_engines(job)) if engine else (),
@@ -162,6 +164,7 @@ def job_of(reading: Reading, item: Mapping, path: str, unseen: str | None = None
         item.get("honor_labels") is True,
         tuple(_asks(job)),
         tuple(asked_of),
+        metrics.written,
     )
 
 
@@ -169,9 +172,12 @@ def _of_engine(job: _Job) -> Iterator[Relabelling]:
     """What the filters of an engine and the job's rules do with each of its containers."""
     for source in job.reading.mappings(job.item, "docker_sd_configs", job.path):
         yield from engine_filters(job.reading.mappings(source, "filters", job.path))
-    for rule in job.rules:
-        action = "?" if rule.action == "hashmod" else rule.action
-        yield Relabelling(action, rule.sources, rule.separator, rule.regex, rule.target, rule.replacement)
+    yield from map(_as_written, job.rules)
+
+
+def _as_written(rule: Rule) -> Relabelling:
+    action = "?" if rule.action == "hashmod" else rule.action
+    return Relabelling(action, rule.sources, rule.separator, rule.regex, rule.target, rule.replacement)
 
 
 def _engines(job: _Job) -> Iterator[str]:
@@ -374,14 +380,27 @@ def _written_addresses(job: _Job) -> Iterator[tuple[str, Location, bool]]:
             yield replacement, job.reading.at(item, "replacement", job.path), "regex" not in item
 
 
-def _metrics_dropped(job: _Job) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Expressions for the names of metrics that are thrown away, and for those that alone are kept."""
-    dropped: list[str] = []
-    kept: list[str] = []
-    for rule in _rules(job, "metric_relabel_configs"):
-        if rule.sources == ("__name__",) and rule.action in ("drop", "keep"):
-            (dropped if rule.action == "drop" else kept).append(rule.regex)
-    return tuple(dropped), tuple(kept)
+@dataclass(frozen=True, slots=True)
+class _Metrics:
+    """What a job does to metrics: expressions for names that are thrown away, for those that alone are kept, and rules
+    that give series other labels or names."""
+
+    dropped: tuple[str, ...]
+    kept: tuple[str, ...]
+    written: tuple[Relabelling, ...]
+
+
+def _metrics_after(job: _Job) -> _Metrics:
+    rules = list(_rules(job, "metric_relabel_configs"))
+    by_name = [rule for rule in rules if rule.sources == ("__name__",)]
+    return _Metrics(
+        tuple(rule.regex for rule in by_name if rule.action == "drop"),
+        tuple(rule.regex for rule in by_name if rule.action == "keep"),
+        tuple(_as_written(rule) for rule in rules if rule.action not in _CHOOSE),
+    )
+
+
+_CHOOSE = frozenset({"keep", "drop", "keepequal", "dropequal"})
 
 
 def alertmanager_targets(reading: Reading, item: Mapping) -> Iterator[ScrapeTarget]:

@@ -1,0 +1,36 @@
+"""What becomes of a target's series before they are stored: other labels or names by a job's `metric_relabel_configs`.
+
+Whole metrics that are thrown away are told apart from this; see `ScrapeJob.metrics_dropped`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from auditor.discovered import followed
+from auditor.frozen import dataclass
+from auditor.model import Relabelling
+from auditor.promql import NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A series as it is stored. name: None where it is not known; hidden: labels whose values are not."""
+
+    name: str | None
+    labels: Mapping[str, str]
+    hidden: frozenset[str]
+
+
+def stored(rules: Sequence[Relabelling], name: str | None, labels: Mapping[str, str]) -> Stored:
+    """What rules make of a series of a target with these labels; those that its program writes are not known."""
+    own = {source: None for rule in rules for source in rule.sources if source not in labels}
+    after = followed(rules, {**own, **labels, NAME: name})
+    kept = {label: value for label, value in after.labels.items() if label != NAME}
+    written = {rule.target for rule in rules} - {NAME, ""}
+    return Stored(after.labels.get(NAME), kept, after.unknown & written)
+
+
+def renames(rules: Sequence[Relabelling]) -> bool:
+    """Whether a metric may be stored under another name than its program gives it."""
+    return any(rule.target == NAME or rule.action == "labelmap" for rule in rules)
