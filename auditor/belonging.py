@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from auditor.image import parse_image
 from auditor.model import Container, Entry, Project
+from auditor.regexp import regexp
 
-_DEFAULT_NAME = re.compile(r"(?:[0-9a-f]{12}_)?(?P<rest>.+?)[-_]\d{1,4}")  # the digits before: while Compose recreates
+_DEFAULT_NAME = regexp(r"(?:[0-9a-f]{12}_)?(?P<rest>.+?)[-_]\d{1,4}")  # the digits before: while Compose recreates
 
 
 def project_name(project: Project, containers: Iterable[Container]) -> str | None:

@@ -6,13 +6,15 @@ import re
 import shlex
 from collections.abc import Sequence
 
+from auditor.regexp import regexp
+
 _WRAPPERS = frozenset({"exec", "nohup", "sudo", "env", "time", "setsid", "command"})
 _SHELLS = frozenset({"ash", "bash", "dash", "ksh", "sh", "zsh"})
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
-_VARIABLE = re.compile(r"\$(?:\{[^}]*\}|\w+)|\*\*\*")
-_INTERPRETER = re.compile(r"(python|pypy|node|ruby|perl|php|java|bash|sh)(?:js)?[\d.]*")
+_ASSIGNMENT = regexp(r"[A-Za-z_]\w*=.*", re.DOTALL)
+_VARIABLE = regexp(r"\$(?:\{[^}]*\}|\w+)|\*\*\*")
+_INTERPRETER = regexp(r"(python|pypy|node|ruby|perl|php|java|bash|sh)(?:js)?[\d.]*")
 _CUT = "***"  # where a secret was
-_ADDRESS = re.compile(r"(?:[\w.*:\[\]-]*:\d{1,5}|\[[\w-]+\])")
+_ADDRESS = regexp(r"(?:[\w.*:\[\]-]*:\d{1,5}|\[[\w-]+\])")
 
 
 def same_command(declared: str, actual: str) -> bool:

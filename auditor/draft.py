@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from auditor import knowledge
 from auditor.model import Component, Definition, Location, Project
+from auditor.regexp import regexp
 
 # Kind of a known component -> the category that it is proposed for.
 CATEGORIES = {
@@ -43,8 +43,8 @@ _CONFIGURATIONS = {
     "alertmanager.yml": "alertmanager",
     "alertmanager.yaml": "alertmanager",
 }
-_PLAIN = re.compile(r"(?:\.{0,2}/|[A-Za-z_])[A-Za-z0-9_./@+-]*(?::[A-Za-z0-9_./@+-]+)*")
-_INCOMPLETE_IMAGE = re.compile(r"\$|^[/:@]|[/:@]$|//")  # a part of it came from a variable that is not set
+_PLAIN = regexp(r"(?:\.{0,2}/|[A-Za-z_])[A-Za-z0-9_./@+-]*(?::[A-Za-z0-9_./@+-]+)*")
+_INCOMPLETE_IMAGE = regexp(r"\$|^[/:@]|[/:@]$|//")  # a part of it came from a variable that is not set
 _WORDS_WITH_MEANING = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _COMMENT_AT = 44  # column from which comments stand in line
 

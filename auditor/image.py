@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from auditor.frozen import dataclass
+from auditor.regexp import regexp
 
 HUB = "docker.io"
 _HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
-_BARE_ID = re.compile(r"(sha256:)?[0-9a-f]{12,64}")
+_BARE_ID = regexp(r"(sha256:)?[0-9a-f]{12,64}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -57,12 +56,13 @@ from auditor.model import (
     Usage,
     Waiver,
 )
+from auditor.regexp import regexp
 from auditor.servers import together
 from auditor.words import longest, normal
 
 ALIVE = frozenset({"running", "restarting", "paused"})
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1", "::"})  # noqa: S104  compared, never bound
-_CONTAINER_NAME = re.compile(r"(.+)[-_]\d{1,4}")
+_CONTAINER_NAME = regexp(r"(.+)[-_]\d{1,4}")
 # How a container calls the machine it runs on; the last is the gateway of the engine's own bridge as it comes.
 HOST_MACHINE = frozenset({"host.docker.internal", "gateway.docker.internal", "host-gateway", "172.17.0.1"})
 

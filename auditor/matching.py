@@ -12,10 +12,11 @@ from functools import lru_cache
 from typing import Protocol
 
 from auditor.model import Matcher
+from auditor.regexp import regexp
 
 _OPERATORS = ("=~", "!~", "!=", "=")
 _RESERVED = frozenset("{}!=~,\\\"'` \t\r\n\f\v\u00a0\u0085")
-_CLASSIC = re.compile(r'\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*(("[^"\\]*(?:\\.[^"\\]*)*")|.*?)\s*', re.DOTALL)
+_CLASSIC = regexp(r'\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*(("[^"\\]*(?:\\.[^"\\]*)*")|.*?)\s*', re.DOTALL)
 _ESCAPES = {
     "a": "\a",
     "b": "\b",
@@ -145,7 +146,7 @@ def _quoted(text: str, start: int) -> tuple[str, int]:
     raise ValueError(f"`{text[:80]}` has an unclosed quote")
 
 
-_NUMBERED = re.compile(r"x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})")
+_NUMBERED = regexp(r"x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})")
 
 
 def _escape(text: str, place: int) -> tuple[str, int]:

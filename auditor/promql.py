@@ -14,6 +14,7 @@ from typing import Any
 
 from auditor.frozen import dataclass
 from auditor.model import Matcher
+from auditor.regexp import regexp
 
 NAME = "__name__"
 _OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
@@ -101,7 +102,7 @@ def _parsed(expression: str) -> Any:
 
 
 # Strings, comments, and numbers with grouped digits: the parser takes neither these nor raw strings with backslashes.
-_LITERAL = re.compile(
+_LITERAL = regexp(
     r"""(?P<raw>`[^`]*`)|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\#[^\n]*|(?<![\w.])(?P<number>\d+(?:_\d+)+)"""
 )
 
@@ -113,11 +114,11 @@ def _plain(match: re.Match[str]) -> str:
 
 
 # Modifiers, durations that are worked out, and how functions are called that came or went with a version.
-_NEWER = re.compile(
+_NEWER = regexp(
     r"\b(?:anchored|smoothed|fill(?:_left|_right)?)\b|\boffset\s*-?\s*(?:\(|\w+\()"
     r"|\[[^\]]*(?:[-+*/%^]|\w\()[^\]]*\]|\b(?:step|range|start|end)\(\)"
 )
-_VERSIONED = re.compile(
+_VERSIONED = regexp(
     r"unknown function with name '"
     r"(?:histogram_\w+|\w+_over_time|(?:sort|label)_\w+|info|holt_winters|limitk|limit_ratio)'"
 )

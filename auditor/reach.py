@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from auditor.frozen import dataclass
 from auditor.inventory import HOST_MACHINE, LOCAL_HOSTS, Service, Snapshot
 from auditor.model import Address, Component, Definition, Lifecycle, Mount, Port
+from auditor.regexp import regexp
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +201,8 @@ def set_up(service: Service) -> bool:
 
 
 _SET_UP_BY_FLAGS = frozenset({"exporter", "metrics"})  # what their configuration says is not where they listen
-_LISTENS = re.compile(r"PORTS?(?:_|$)|LISTEN|BIND", re.IGNORECASE)  # KAFKA_ADVERTISED_LISTENERS
-_ADDRESS = re.compile(r"(?:^|_)ADDR", re.IGNORECASE)  # HTTP_ADDR, but also the REDIS_ADDR of an exporter
+_LISTENS = regexp(r"PORTS?(?:_|$)|LISTEN|BIND", re.IGNORECASE)  # KAFKA_ADVERTISED_LISTENERS
+_ADDRESS = regexp(r"(?:^|_)ADDR", re.IGNORECASE)  # HTTP_ADDR, but also the REDIS_ADDR of an exporter
 
 
 def _may_move(name: str, definition: Definition) -> bool:

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from auditor.frozen import dataclass
 from auditor.model import Evidence, Location, Severity
+from auditor.regexp import regexp
 
 
 class ByCriticality:
@@ -140,7 +141,7 @@ class Explanation:
     good: str
 
 
-_EXAMPLE = re.compile(r"^(Bad|Good):\s*$", re.MULTILINE)
+_EXAMPLE = regexp(r"^(Bad|Good):\s*$", re.MULTILINE)
 
 
 def explain(item: Check) -> Explanation:

@@ -14,6 +14,7 @@ from typing import Any
 
 from auditor.frozen import dataclass
 from auditor.matching import pattern
+from auditor.regexp import regexp
 
 Labels = Mapping[str, str]
 ACTIONS = frozenset(
@@ -22,7 +23,7 @@ ACTIONS = frozenset(
         "lowercase", "uppercase",
     }
 )  # fmt: skip
-_REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)\}|(\$))")
+_REFERENCE = regexp(r"\$(?:(\w+)|\{(\w+)\}|(\$))")
 
 
 @dataclass(frozen=True, slots=True)

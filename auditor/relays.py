@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from auditor.inventory import Service, Snapshot
 from auditor.reach import answer
+from auditor.regexp import regexp
 
 # Programs that expose what others send them, beside metrics of their own.
 RELAYS = frozenset(
@@ -16,7 +17,7 @@ RELAYS = frozenset(
 )
 # Of these, the ones whose usual port has their own metrics only.
 _OWN_TELEMETRY = frozenset({"otel-collector", "alloy"})
-_SENDS = re.compile(r"OTEL|OTLP|PUSH|STATSD|REMOTE_?WRITE|(?:^|_)RW(?:_|$)", re.IGNORECASE)
+_SENDS = regexp(r"OTEL|OTLP|PUSH|STATSD|REMOTE_?WRITE|(?:^|_)RW(?:_|$)", re.IGNORECASE)
 
 
 def is_relay(service: Service) -> bool:

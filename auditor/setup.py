@@ -13,6 +13,8 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping
 
+from auditor.regexp import regexp
+
 ANY = "*"  # among the names of a mapping: there may be more than can be seen
 EVERY_INTERFACE = frozenset(("", "0.0.0.0"))  # noqa: S104  compared, never bound
 OWN_LABELS = (
@@ -63,7 +65,7 @@ def _option(flag: str) -> str:
     return f"{name}{separator}{value}"
 
 
-_SIZE = re.compile(r"([0-9]{1,15})([kmg]?)b?", re.IGNORECASE)
+_SIZE = regexp(r"([0-9]{1,15})([kmg]?)b?", re.IGNORECASE)
 
 
 def _bytes(text: str) -> int | None:

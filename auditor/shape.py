@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from auditor import yamlfile
 from auditor.errors import CatalogueError, did_you_mean
 from auditor.frozen import dataclass
+from auditor.regexp import regexp
 from auditor.yamlfile import Value, locate
 
 Schema: TypeAlias = dict[str, Any]
@@ -182,8 +183,8 @@ def choice(options: tuple[str, ...], convert: Callable[[str], Any] = str) -> Kin
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BINARY = {"b": 0, "k": 10, "m": 20, "g": 30, "t": 40}
-_DURATION_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(us|ms|s|m|h|d)")
-_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([bkmgt]?)(?:i?b)?", re.IGNORECASE)
+_DURATION_PART = regexp(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(us|ms|s|m|h|d)")
+_SIZE = regexp(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([bkmgt]?)(?:i?b)?", re.IGNORECASE)
 
 
 def _seconds(text: str) -> float:

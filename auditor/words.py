@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
-_NOT_WORD = re.compile(r"[^a-z0-9]+")
+from auditor.regexp import regexp
+
+_NOT_WORD = regexp(r"[^a-z0-9]+")
 _LONGEST = 8  # words; no title of a service is longer
 
 T = TypeVar("T")

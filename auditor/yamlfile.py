@@ -34,6 +34,7 @@ from yaml.events import (
 
 from auditor.errors import TextError, did_you_mean
 from auditor.frozen import dataclass
+from auditor.regexp import regexp
 
 Value: TypeAlias = "bool | int | float | str | Mapping | Sequence | Tagged | None"
 Dialect = Literal["1.2", "go"]
@@ -170,7 +171,7 @@ def locate(container: Value, key: str | int | None = None) -> int:
 # --- text -------------------------------------------------------------------------------------------
 
 _PLAIN_BYTES = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F)])
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = regexp("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UTF32 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -281,10 +282,10 @@ _NUMERIC = frozenset("+-.0123456789")
 # No number that anyone means is longer; Python's own conversions stop at 4,300 digits.
 _LONGEST_NUMBER = 400
 
-_INTEGER = re.compile(r"[-+]?[0-9]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_GO_POINT = re.compile(r"\.[0-9]+(?:[eE][-+]?[0-9]+)?")
-_GO_INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
+_INTEGER = regexp(r"[-+]?[0-9]+")
+_FLOAT = regexp(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_GO_POINT = regexp(r"\.[0-9]+(?:[eE][-+]?[0-9]+)?")
+_GO_INTEGER = regexp(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
 _INT64, _UINT64 = 1 << 63, 1 << 64
 _RADIX = (("0o", 8, re.compile(r"0o[0-7]+")), ("0x", 16, re.compile(r"0x[0-9a-fA-F]+")))
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from unicodedata import category, combining, east_asian_width
 
+from auditor.regexp import regexp
+
 LIMIT = 2000  # characters of one text; what is longer is cut, and says so
 
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # A runner takes `##[...]` anywhere in a line, and `::...::` at its beginning, for a command of the program it runs.
-_RUNNER_COMMAND = re.compile(r"##(?=\[)")
-_COMMAND_AT_START = re.compile(r"^((?:\s|\x1b\[[0-9;]*m)*)::")
+_RUNNER_COMMAND = regexp(r"##(?=\[)")
+_COMMAND_AT_START = regexp(r"^((?:\s|\x1b\[[0-9;]*m)*)::")
 # Raw in JSON these would act on whoever prints the file; as escapes they are the same text.
-_UNSAFE_IN_JSON = re.compile(
+_UNSAFE_IN_JSON = regexp(
     "[\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb]"
     "|[\U000e0000-\U000e0fff]|#(?=#\\[)"
 )
 _UNSAFE_IN_ASCII = ("\x7f", "##[")  # what the pattern finds of it
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = regexp("[\ud800-\udfff]")
 
 
 def clean(text: str, limit: int = LIMIT) -> str:

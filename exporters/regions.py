@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from auditor.errors import TextError, did_you_mean
 from auditor.inventory import Service, Snapshot
 from auditor.model import Lifecycle
+from auditor.regexp import regexp
 
-_MARK = re.compile(r"<!--[ \t]*(/?)auditor:([\w-]{1,40})[ \t]*-->")
-_FENCE = re.compile(r"[ \t]*(?:>[ \t]?)?(`{3,}|~{3,})([^\n]*)")
-_CODE = re.compile(r"(`+)(?!`)[^\n]*?(?<!`)\1(?!`)")
+_MARK = regexp(r"<!--[ \t]*(/?)auditor:([\w-]{1,40})[ \t]*-->")
+_FENCE = regexp(r"[ \t]*(?:>[ \t]?)?(`{3,}|~{3,})([^\n]*)")
+_CODE = regexp(r"(`+)(?!`)[^\n]*?(?<!`)\1(?!`)")
 KINDS = ("services", "count")
 
 

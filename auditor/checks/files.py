@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 
 from auditor.compose.secrets import looks_secret
 from auditor.inventory import Snapshot
 from auditor.model import Definition, Fault, Location, Project, Severity
+from auditor.regexp import regexp
 from auditor.registry import Problem, check
 
-_LINE = re.compile(r"\bline [0-9]+")
+_LINE = regexp(r"\bline [0-9]+")
 
 
 def told(fault: Fault, severity: Severity | None = None) -> Problem:
@@ -117,7 +117,7 @@ def unresolved_variable(fault: Fault, snapshot: Snapshot) -> Iterator[Problem]:
     yield told(fault, None if _has_env(fault, snapshot) and not kept_elsewhere else Severity.INFO)
 
 
-_VARIABLE = re.compile(r"^variable `([^`]+)`")
+_VARIABLE = regexp(r"^variable `([^`]+)`")
 
 
 def _has_env(fault: Fault, snapshot: Snapshot) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from auditor import knowledge
 from auditor.image import Image, parse_image
 from auditor.inventory import Snapshot
 from auditor.model import Definition, Location, Project, Severity
+from auditor.regexp import regexp
 from auditor.registry import Problem, check
 
 # Tags that are moved to another image with each release, whatever follows after a hyphen.
@@ -20,7 +20,7 @@ _MOVING = frozenset(
     }
 )  # fmt: skip
 # A date, or a commit: whoever gave such a tag gives the next image another.
-_DATED = re.compile(r"[0-9]{6,}|[0-9]{4}-[0-9]{2}|(?<![0-9a-f])(?=[a-f]*[0-9])[0-9a-f]{7,40}(?![0-9a-z])")
+_DATED = regexp(r"[0-9]{6,}|[0-9]{4}-[0-9]{2}|(?<![0-9a-f])(?=[a-f]*[0-9])[0-9a-f]{7,40}(?![0-9a-z])")
 
 
 @check(Definition, Severity.WARNING, fix="Name a version in the image's tag, or pin its digest.", needs=("compose",))

@@ -27,13 +27,14 @@ from auditor.digest import Digester
 from auditor.errors import TextError
 from auditor.frozen import dataclass
 from auditor.model import Definition, EnvironmentSpec, Location, Project, Resource, SecretFile
+from auditor.regexp import regexp
 from auditor.tree import Tree, join
 from auditor.yamlfile import Mapping, Sequence, Value
 
 __all__ = ["ANYWHERE", "Composition", "Standing", "compose", "load", "resolve_mount"]
 
 _NONE: AnyMapping[str, str] = MappingProxyType({})
-_NOT_IN_PROJECT = re.compile(r"[^a-z0-9_-]")
+_NOT_IN_PROJECT = regexp(r"[^a-z0-9_-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +368,7 @@ def _project_name(loader: Loader, spec: EnvironmentSpec, paths: tuple[str, ...],
 
 
 # With the end of the line before it: what begins with fixed bytes is searched for many times as fast as `^` is.
-_NAME_LINE = re.compile(rb"\nname:[ \t]*(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^#\n]*?))[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE)
+_NAME_LINE = regexp(rb"\nname:[ \t]*(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^#\n]*?))[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE)
 
 
 def _name_in_files(loader: Loader, paths: tuple[str, ...], scope: Scope) -> tuple[str, str, int] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
@@ -32,11 +31,12 @@ from auditor.compose.interpolate import written
 from auditor.compose.merge import Merged, named, nothing, unwrap
 from auditor.compose.mounts import SHORTEST, is_path, sections
 from auditor.compose.values import scalar_text
+from auditor.regexp import regexp
 from auditor.yamlfile import Mapping, Sequence, Value
 
 # --- ports ---------------------------------------------------------------------------------------------------------
 
-_SHORT = re.compile(
+_SHORT = regexp(
     r"(?:(?P<host>\[[0-9a-fA-F:.%]*\]|[^:\[\]]*):(?=[^:]*:))?(?:(?P<published>[0-9]*(?:-[0-9]+)?):)?"
     r"(?P<target>[0-9]+(?:-[0-9]+)?)(?:/(?P<protocol>\w+))?"
 )
@@ -291,7 +291,7 @@ def short_mount(source: str, work: Work, item: str = "") -> Value:
     return _at(work, values)
 
 
-_OF_WINDOWS = re.compile(r"[\\/]{2}|[\x00-\x7f]:[\\/]")
+_OF_WINDOWS = regexp(r"[\\/]{2}|[\x00-\x7f]:[\\/]")
 
 
 def mounted(path: str, work: Work) -> str:

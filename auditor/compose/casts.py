@@ -11,10 +11,11 @@ from auditor.compose.places import Faults
 from auditor.compose.shape import Path, mistyped
 from auditor.compose.values import boolean
 from auditor.frozen import dataclass
+from auditor.regexp import regexp
 from auditor.yamlfile import Mapping, Sequence, Value
 
-_WHOLE = re.compile(r"[-+]?[0-9]+")
-_NUMBER = re.compile(r"[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE)
+_WHOLE = regexp(r"[-+]?[0-9]+")
+_NUMBER = regexp(r"[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE)
 _MOST = 2**63
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 
 from auditor.compose.mounts import clean
 from auditor.compose.values import words
+from auditor.regexp import regexp
 from auditor.yamlfile import Mapping, Sequence, Value
 
 _LONGEST = 8 << 10  # characters of a command that are looked at
-_FILE = re.compile(r"(?:file:)?(/[\w.@+/-]+\.(?:ya?ml|json|conf|cfg|ini|toml|alloy|river|hcl))")
+_FILE = regexp(r"(?:file:)?(/[\w.@+/-]+\.(?:ya?ml|json|conf|cfg|ini|toml|alloy|river|hcl))")
 # Flags whose value is the program's own configuration: not that of its web server, nor one of its modules.
-_RECEIVES = re.compile(
+_RECEIVES = regexp(
     r"--?web\.enable-(?:otlp|remote-write)-receiver(?:=true)?"
     r"|(?:--?enable-feature=)?(?:[\w-]+,)*(?:otlp|remote)-write-receiver(?:,[\w-]+)*"
 )
-_FLAG = re.compile(r"-{1,2}(?:config|config[.-]?file|configuration|promscrape\.config|conf|c)")
+_FLAG = regexp(r"-{1,2}(?:config|config[.-]?file|configuration|promscrape\.config|conf|c)")
 
 
 def takes_samples(service: Mapping) -> bool:

@@ -28,11 +28,12 @@ from auditor.compose.variables import EnvFile, Reader, variables
 from auditor.errors import EvidenceError, TextError
 from auditor.frozen import dataclass
 from auditor.model import Address, Definition, Dependency, HealthCheck, Location, Mount, Reference
+from auditor.regexp import regexp
 from auditor.tree import join
 from auditor.yamlfile import Mapping, Sequence, Value
 
 # Searched for, not matched whole: Compose's own pattern has no anchors either.
-_CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_CONTAINER_NAME = regexp(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _WHOLE = frozenset(("command", "entrypoint", "healthcheck.test"))  # lists that are one value
 _CONTAINERS = (Mapping, Sequence)  # asked of each value, and a union would be made anew each time
 _DEEPEST_LINE = 4  # keys of a dotted field
@@ -161,8 +162,8 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
     )
 
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,40}")
-_OF_WATCHING = re.compile(
+_PLAIN = regexp(r"[A-Za-z0-9_.-]{1,40}")
+_OF_WATCHING = regexp(
     r"log|loki|promtail|alloy|fluent|vector|collect|scrape|monitor|observ|prometheus|metric", re.IGNORECASE
 )
 _SWITCHES = frozenset({"true", "false", "yes", "no", "on", "off", "0", "1", "enabled", "disabled"})
@@ -472,7 +473,7 @@ def _healthcheck(
     )
 
 
-_NUMBER = re.compile(r"\d{2,5}")
+_NUMBER = regexp(r"\d{2,5}")
 _SAYS_PORTS = ("environment", "command", "entrypoint", "labels", "build")
 
 

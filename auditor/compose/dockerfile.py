@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-_LINE = re.compile(r"^[ \t]*(FROM|USER|HEALTHCHECK)[ \t]+(.+?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
-_FROM = re.compile(r"(?:--\S+\s+)*(?P<base>\S+)(?:\s+AS\s+(?P<name>\S+))?", re.IGNORECASE)
+from auditor.regexp import regexp
+
+_LINE = regexp(r"^[ \t]*(FROM|USER|HEALTHCHECK)[ \t]+(.+?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+_FROM = regexp(r"(?:--\S+\s+)*(?P<base>\S+)(?:\s+AS\s+(?P<name>\S+))?", re.IGNORECASE)
 _DEEPEST = 20  # stages upon stages
 
 

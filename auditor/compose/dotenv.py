@@ -10,18 +10,19 @@ from typing import NamedTuple
 
 from auditor.compose.interpolate import Budget, ExpansionError, Scope, TemplateError, Text
 from auditor.errors import TextError
+from auditor.regexp import regexp
 
 _LARGEST = 1 << 20
-_BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
-_EXPORT = re.compile(r"export[ \t]+")
-_KEY = re.compile(r"([\w.\-\[\]]*)[ \t]*(=|:|(?=\r?\n|\r?\Z|[ \t]*#))")
-_SPACE = re.compile(r"[ \t]*")
-_SINGLE = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
-_DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_REST = re.compile(r"[^\n]*")
-_COMMENT = re.compile(r" #.*")
-_ESCAPE = re.compile(r"\\(?:0([0-9]{0,3})|(.))", re.DOTALL)
-_OCTAL = re.compile(r"[0-3][0-7]{2}")
+_BLANK = regexp(r"(?:[ \t\r\n]+|#[^\n]*)*")
+_EXPORT = regexp(r"export[ \t]+")
+_KEY = regexp(r"([\w.\-\[\]]*)[ \t]*(=|:|(?=\r?\n|\r?\Z|[ \t]*#))")
+_SPACE = regexp(r"[ \t]*")
+_SINGLE = regexp(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
+_DOUBLE = regexp(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_REST = regexp(r"[^\n]*")
+_COMMENT = regexp(r" #.*")
+_ESCAPE = regexp(r"\\(?:0([0-9]{0,3})|(.))", re.DOTALL)
+_OCTAL = regexp(r"[0-3][0-7]{2}")
 _ESCAPES = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True)) | {'"': '"', "\\": "\\", "$": "$$"}
 
 
@@ -174,7 +175,7 @@ def _unescape(match: re.Match[str]) -> str:
     return chr(int(match[1], 8)) if _OCTAL.fullmatch(match[1]) else f"\\{match[1]}"
 
 
-_BARE = re.compile(r"^[ \t]*(?:export[ \t]+)?([\w.\-\[\]]+)[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE)
+_BARE = regexp(r"^[ \t]*(?:export[ \t]+)?([\w.\-\[\]]+)[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE)
 
 
 def bare_names(data: bytes) -> tuple[str, ...]:
@@ -182,7 +183,7 @@ def bare_names(data: bytes) -> tuple[str, ...]:
     return tuple(_BARE.findall(data.decode("utf-8", "replace")))
 
 
-_REFERRED = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+_REFERRED = regexp(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def referred_names(data: bytes) -> frozenset[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 import struct
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as AnyMapping
@@ -14,6 +13,7 @@ from auditor.compose.merge import Merged, Pairs, keyed, lost, unwrap
 from auditor.compose.places import Faults
 from auditor.compose.values import boolean, scalar_text, size, split
 from auditor.frozen import dataclass
+from auditor.regexp import regexp
 from auditor.yamlfile import Mapping, Sequence, Tagged, Value
 
 
@@ -185,7 +185,7 @@ def flag(value: Value, work: Work) -> Value:
     return found
 
 
-_INTEGER = re.compile(r"[-+]?[0-9]+")
+_INTEGER = regexp(r"[-+]?[0-9]+")
 
 
 def whole(value: Value, work: Work) -> Value:
@@ -253,7 +253,7 @@ def memory(value: Value, work: Work) -> Value:
     return str(found) if found else None
 
 
-_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d|w)")
+_PART = regexp(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d|w)")
 _NANOSECONDS = {"ns": 1, "us": 10**3, "\u00b5s": 10**3, "\u03bcs": 10**3, "ms": 10**6, "s": 10**9}
 _NANOSECONDS |= {"m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9, "w": 604800 * 10**9}
 

@@ -9,30 +9,31 @@ from functools import cmp_to_key
 from math import isfinite
 
 from auditor.compose.values import scalar_text
+from auditor.regexp import regexp
 from auditor.yamlfile import Mapping, Sequence, Value
 
 # --- single values -------------------------------------------------------------------------------------------------
 
-_SAFE = re.compile(r"[A-Za-z/$(][A-Za-z0-9_./$()=@+;~-]*")  # most texts: nothing in them has a meaning for YAML
-_WORDS = re.compile(
+_SAFE = regexp(r"[A-Za-z/$(][A-Za-z0-9_./$()=@+;~-]*")  # most texts: nothing in them has a meaning for YAML
+_WORDS = regexp(
     r"|~|null|Null|NULL|true|True|TRUE|false|False|FALSE|\.nan|\.NaN|\.NAN|[-+]?\.(?:inf|Inf|INF)"
     r"|y|Y|yes|Yes|YES|on|On|ON|n|N|no|No|NO|off|Off|OFF"
 )
-_WHOLE = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
-_FRACTION = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_SIXTY = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
-_DAY = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
-_TIME = re.compile(
+_WHOLE = regexp(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
+_FRACTION = regexp(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_SIXTY = regexp(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+_DAY = regexp(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
+_TIME = regexp(
     r"(?P<sign>[Tt ])(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{1,2}):(?P<second>[0-9]{1,2})(?:[.,][0-9]+)?"
     r"(?P<zone>Z|[-+][0-9]{2}:[0-9]{2})?"
 )
 _HIGHEST = 2**64
 _INFINITE = {"NaN": ".nan", "+Inf": ".inf", "-Inf": "-.inf"}
 _INDICATORS = frozenset(",[]{}&*!|>'\"%@`#")
-_BREAK = re.compile(r"[\r\n\x85\u2028\u2029]")  # for some readers
-_UNPRINTABLE = re.compile(r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
+_BREAK = regexp(r"[\r\n\x85\u2028\u2029]")  # for some readers
+_UNPRINTABLE = regexp(r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _NAMED_ESCAPES = dict(zip('\0\a\b\t\n\v\f\r\x1b"\\\x85\u2028\u2029', '0abtnvfre"\\NLP', strict=True))
-_ESCAPED = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
+_ESCAPED = regexp(r"[^\x20\x21\x23-\x5b\x5d-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 
 
 def scalar(value: Value) -> str:

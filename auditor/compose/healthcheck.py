@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Sequence
 
 from auditor.frozen import dataclass
+from auditor.regexp import regexp
 
 _SHELLS = frozenset(("sh", "bash", "ash", "dash", "zsh"))
 _OPERATORS = frozenset(("||", "&&", "|", ";", ">", ">>", "<", "2>&1", ">/dev/null", "1>/dev/null", "2>/dev/null"))
-_INTERPRETERS = re.compile(r"(?:python|node|ruby|perl|php|mongo|mongosh|java|deno|bun|lua|psql|mysql|awk)[0-9.]*")
+_INTERPRETERS = regexp(r"(?:python|node|ruby|perl|php|mongo|mongosh|java|deno|bun|lua|psql|mysql|awk)[0-9.]*")
 _BUILTINS = frozenset(("exit", "cd", "source", "export", "eval", "set", ":"))
 _KEYWORDS = frozenset(("if", "for", "while", "until", "case", "function", "then", "do", "else", "fi", "done", "!"))
 # Only these are ever kept: any other word of a command may be anything.
 _TOOLS = frozenset(
     ("sh", "bash", "ash", "curl", "wget", "nc", "netcat", "python", "python3", "node", "jq", "grep", "pgrep")
 )
-_VARIABLE = re.compile(r"\$\{?[A-Za-z_]")
+_VARIABLE = regexp(r"\$\{?[A-Za-z_]")
 
-_PARTS = re.compile(r"\|\||&&|[|;\n]")
-_PLAIN = re.compile(r"[^'\"`()<>{}\\]*")
-_WORD = re.compile(r"\s*(?:[A-Za-z_][A-Za-z0-9_]*=[^\s'\"`$]*\s+)*([A-Za-z0-9_./:!\[-]+)")
-_OTHERWISE = re.compile(r"\|\|\s*(?!(?:exit|false|true|kill|:)\b)(?!:)\S")
-_ENDS_WELL = re.compile(r"(?:^|\|\||[;\n|])\s*(?:(?:/usr)?(?:/bin/)?true|:|exit\s+0)\s*;?\s*$")
-_MAY_FAIL = re.compile(r"\bexit\s+(?!0\b)|\bset\s+-|\bkill\b|\breturn\b|\btrap\b")
-_SAYS = re.compile(r"\s*(?:/bin/)?(?:echo|printf)\b[^|&;`$()<>\n]*")
+_PARTS = regexp(r"\|\||&&|[|;\n]")
+_PLAIN = regexp(r"[^'\"`()<>{}\\]*")
+_WORD = regexp(r"\s*(?:[A-Za-z_][A-Za-z0-9_]*=[^\s'\"`$]*\s+)*([A-Za-z0-9_./:!\[-]+)")
+_OTHERWISE = regexp(r"\|\|\s*(?!(?:exit|false|true|kill|:)\b)(?!:)\S")
+_ENDS_WELL = regexp(r"(?:^|\|\||[;\n|])\s*(?:(?:/usr)?(?:/bin/)?true|:|exit\s+0)\s*;?\s*$")
+_MAY_FAIL = regexp(r"\bexit\s+(?!0\b)|\bset\s+-|\bkill\b|\breturn\b|\btrap\b")
+_SAYS = regexp(r"\s*(?:/bin/)?(?:echo|printf)\b[^|&;`$()<>\n]*")
 
 _LOOPBACK = r"(?:localhost|127(?:\.\d{1,3}){3}|0\.0\.0\.0|\[::1?\])"
-_PORT = re.compile(rf"(?<![\w.-]){_LOOPBACK}[: ](\d{{1,5}})(?![\w.:-])")
-_NO_PORT = re.compile(rf"\b(https?)://(?:[^\s/@'\"]*@)?{_LOOPBACK}(?![\w.:-])")
+_PORT = regexp(rf"(?<![\w.-]){_LOOPBACK}[: ](\d{{1,5}})(?![\w.:-])")
+_NO_PORT = regexp(rf"\b(https?)://(?:[^\s/@'\"]*@)?{_LOOPBACK}(?![\w.:-])")
 _DEFAULTS = {"http": 80, "https": 443}
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping as AnyMapping
 
+from auditor.regexp import regexp
 from auditor.yamlfile import Mapping, Sequence, Tagged, Value
 
 _NAME = "[_a-zA-Z][_a-zA-Z0-9]*"
-_DOLLAR = re.compile(rf"\$(?:(\$)|(\{{)|({_NAME}))?")
-_EXPRESSION = re.compile(rf"({_NAME})(:?[-?+])?")
-_BRACE = re.compile(r"[{}]")
+_DOLLAR = regexp(rf"\$(?:(\$)|(\{{)|({_NAME}))?")
+_EXPRESSION = regexp(rf"({_NAME})(:?[-?+])?")
+_BRACE = regexp(r"[{}]")
 _DEEPEST = 50
 _MOST_EXPANDED = 32 << 20  # characters that variables may add in one load
 

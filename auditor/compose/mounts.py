@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import posixpath
-import re
 
 from auditor.compose.interpolate import Text, literal_part, written
 from auditor.compose.places import Faults
 from auditor.compose.values import boolean
 from auditor.errors import TextError
 from auditor.model import Definition, Location, Mount
+from auditor.regexp import regexp
 from auditor.tree import join
 from auditor.yamlfile import Mapping, Sequence, Value
 
 SHORTEST = 2  # characters: Compose looks no further into a short volume that is not longer
-_LETTER = re.compile(r"(?:^|:)[^\W\d_]:")  # which Compose takes for a Windows drive, whatever follows
-_DRIVE = re.compile(r"[^\W\d_]:")
+_LETTER = regexp(r"(?:^|:)[^\W\d_]:")  # which Compose takes for a Windows drive, whatever follows
+_DRIVE = regexp(r"[^\W\d_]:")
 _PROPAGATIONS = frozenset(("shared", "slave", "private", "rshared", "rslave", "rprivate"))
 _KINDS = ("bind", "volume", "tmpfs", "npipe", "cluster", "image")
 

@@ -9,9 +9,10 @@ from auditor.compose.interpolate import Text
 from auditor.compose.places import Faults
 from auditor.compose.values import integer, scalar_text
 from auditor.model import Port
+from auditor.regexp import regexp
 from auditor.yamlfile import Mapping, Sequence, Value
 
-_SHORT = re.compile(
+_SHORT = regexp(
     r"(?:(?P<host>\[[0-9a-fA-F:.%]*\]|[^:\[\]]*):(?=[^:]*:))?(?:(?P<published>[0-9]*(?:-[0-9]+)?):)?"
     r"(?P<target>[0-9]+(?:-[0-9]+)?)(?:/(?P<protocol>\w+))?"
 )

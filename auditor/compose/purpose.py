@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable
 from itertools import islice
 
 from auditor.compose.values import boolean, words
+from auditor.regexp import regexp
 from auditor.yamlfile import Mapping, Sequence, Value
 
 TASK, SHELL = "task", "shell"
@@ -32,11 +32,11 @@ _ENDING_WORDS = frozenset(
 _RUNNERS = frozenset(
     ("bundle", "exec", "npx", "yarn", "pnpm", "poetry", "uv", "run", "sudo", "time", "env", "docker-entrypoint.sh")
 )
-_LAST = re.compile(r"&&|\|\||[;\n]")
-_EXIT = re.compile(r"exit(?:\s+[0-9]+)?\s*")
-_IDLE = re.compile(r"(?:exec\s+)?(?:sleep\s+(?:infinity|inf|[0-9]{6,}|[0-9]{4,}d)|tail\s+-[fF]\s+/dev/null)")
+_LAST = regexp(r"&&|\|\||[;\n]")
+_EXIT = regexp(r"exit(?:\s+[0-9]+)?\s*")
+_IDLE = regexp(r"(?:exec\s+)?(?:sleep\s+(?:infinity|inf|[0-9]{6,}|[0-9]{4,}d)|tail\s+-[fF]\s+/dev/null)")
 _SHELLS = frozenset(("ash", "bash", "dash", "sh", "zsh"))
-_BLOCK = re.compile(r"(?:^|[\s;])(?:while|until|for)\s")
+_BLOCK = regexp(r"(?:^|[\s;])(?:while|until|for)\s")
 
 
 def purpose(service: Mapping) -> str | None:

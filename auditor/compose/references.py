@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 
 from auditor.model import Address
+from auditor.regexp import regexp
 
 
 def _set(words: str) -> frozenset[str]:
@@ -16,19 +17,19 @@ def _set(words: str) -> frozenset[str]:
 _LONGEST = 8 << 10  # characters of a value that are looked at
 _MOST = 100  # addresses of one value
 
-_URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{0,30})://([^\s\"'/?#;<>{}|\\^`]*)([^\s\"',;]*)")
-_SIGNS = re.compile(r"[:=(]")  # without one of them only a bare host's name is an address
-_NEXT_URL = re.compile(r",(?=[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)")
-_GO_DSN = re.compile(r"@tcp\(([^()\s]*)\)")
-_KEY_VALUE = re.compile(
+_URL = regexp(r"([a-zA-Z][a-zA-Z0-9+.-]{0,30})://([^\s\"'/?#;<>{}|\\^`]*)([^\s\"',;]*)")
+_SIGNS = regexp(r"[:=(]")  # without one of them only a bare host's name is an address
+_NEXT_URL = regexp(r",(?=[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)")
+_GO_DSN = regexp(r"@tcp\(([^()\s]*)\)")
+_KEY_VALUE = regexp(
     r"(?i)(?:^|[\s;])(?:host|server|data source)\s*=\s*(?:tcp:)?([\w.-]+)(?:[,:](\d{1,5}))?(?=[\s;,]|$)"
 )
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
-_PAIR = re.compile(r"(?:\d{1,5}@)?([A-Za-z_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?):(\d{2,5})")
-_FLAG = re.compile(r"-{0,2}[A-Za-z][\w.-]*")
-_LETTER = re.compile(r"[A-Za-z]")
-_IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
-_VERSION = re.compile(r"v?\d+(?:\.\d+)*(?:[.-](?:rc|alpha|beta|dev)?\.?\d*)?", re.IGNORECASE)
+_HOST = regexp(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
+_PAIR = regexp(r"(?:\d{1,5}@)?([A-Za-z_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?):(\d{2,5})")
+_FLAG = regexp(r"-{0,2}[A-Za-z][\w.-]*")
+_LETTER = regexp(r"[A-Za-z]")
+_IPV4 = regexp(r"\d{1,3}(?:\.\d{1,3}){3}")
+_VERSION = regexp(r"v?\d+(?:\.\d+)*(?:[.-](?:rc|alpha|beta|dev)?\.?\d*)?", re.IGNORECASE)
 
 # Addresses of things that are no hosts.
 _NO_HOST_SCHEMES = _set(

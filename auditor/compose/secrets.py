@@ -7,6 +7,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from auditor.compose.interpolate import literal_part, written
+from auditor.regexp import regexp
 
 
 def _set(words: str) -> frozenset[str]:
@@ -18,7 +19,7 @@ _SECRET_PARTS = _set(
     "PASSWORD PASSWD PASSWORDS PASS PWD PW PASSPHRASE PASSCODE SECRET SECRETS TOKEN APIKEY CREDENTIAL CREDENTIALS "
     "PGPASSWORD REQUIREPASS JWTSECRET AUTHTOKEN"
 )
-_SECRET_PAIRS = re.compile(
+_SECRET_PAIRS = regexp(
     r"(?:API|PRIVATE|SECRET|ACCESS|ENCRYPTION|SIGNING|AUTH|MASTER|SERVICE|HMAC|CRYPTO|SESSION|COOKIE)_?KEYS?(?![A-Z])"
     r"|(?:PASSWORD|PASSWD|SECRET|APIKEY)(?![A-Z])"
 )
@@ -37,10 +38,10 @@ _FILLED = (
     r"\{\{[^{}]*\}\}|\{%.*%\}|<%.*%>|(?i:%[A-Z_]+%)|@[A-Za-z_.]+@"
     r"|\$\{[A-Za-z_]\w*\}|\$[A-Z_][A-Z0-9_]*|\$\([A-Za-z_]\w*\)"
 )
-_PLACE = re.compile(_FILLED)
-_NO_SECRET = re.compile(rf"(?i:true|false|yes|no|on|off|null|none|/run/secrets/.*|/[\w./-]*|\d{{1,3}})|{_FILLED}")
+_PLACE = regexp(_FILLED)
+_NO_SECRET = regexp(rf"(?i:true|false|yes|no|on|off|null|none|/run/secrets/.*|/[\w./-]*|\d{{1,3}})|{_FILLED}")
 # Of a name that ends in AUTH: `neo4j/secret`, `user:secret`; but `auth:4181` is a host with its port.
-_PAIR = re.compile(r"(?:neo4j/|[\w.@-]{1,64}:(?!\d{2,5}(?:/|$)))(?P<password>[^\s/:]\S*)")
+_PAIR = regexp(r"(?:neo4j/|[\w.@-]{1,64}:(?!\d{2,5}(?:/|$)))(?P<password>[^\s/:]\S*)")
 _AUTH = frozenset(("AUTH", "BASICAUTH", "USERPASS", "USERPWD"))
 
 DEFAULTS = _set(
@@ -57,27 +58,27 @@ DEFAULTS = _set(
     "your-token your_api_key your_password your_secret your_secret_key your_token yoursecretkey 12345 123456 "
     "1234567 12345678 123456789 1234567890 0000 1234 000000 111111"
 )
-_PLACEHOLDERS = re.compile(
+_PLACEHOLDERS = regexp(
     r"(?P<word>your|change|replace|insert|put)[-_ ](?:[a-z0-9]+[-_ ])*"
     r"(?:here|me|this|it|now|secret|token|password|key|production)"
     r"|(?P<yours>your)(?:[-_ ][a-z0-9]+)+|(?P<asked>change|replace)[-_ ]?(?:me|this|it)(?:[-_ ][a-z0-9]+)*"
     r"|(?P<blank>x{3,}|\*{3,}|\.{3,})",
     re.IGNORECASE,
 )
-_UNFINISHED = re.compile(r"[a-z0-9_ -]+[-_ ](?P<word>change|replace)[-_ ]?(?:this|me|it)", re.IGNORECASE)
+_UNFINISHED = regexp(r"[a-z0-9_ -]+[-_ ](?P<word>change|replace)[-_ ]?(?:this|me|it)", re.IGNORECASE)
 
-_USERINFO = re.compile(
+_USERINFO = regexp(
     r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}://(?P<user>[^:@/?#\s\"']*):(?P<password>[^\s\"']*?)@(?=[^@\s\"']*(?:$|[\s\"',]))"
 )
-_GO_DSN = re.compile(r"@(?:tcp|unix)\(")
-_KEY_VALUE = re.compile(r"(?i)(?:^|[\s;])(?:password|pwd)\s*=\s*(?P<password>'[^']*'|[^\s;]+)")
-_HOST_WORD = re.compile(r"(?i)(?:^|[\s;])(?:host|server|data source)\s*=")
-_QUERY = re.compile(
+_GO_DSN = regexp(r"@(?:tcp|unix)\(")
+_KEY_VALUE = regexp(r"(?i)(?:^|[\s;])(?:password|pwd)\s*=\s*(?P<password>'[^']*'|[^\s;]+)")
+_HOST_WORD = regexp(r"(?i)(?:^|[\s;])(?:host|server|data source)\s*=")
+_QUERY = regexp(
     r"(?i)[?&;](?:password|passwd|pwd|token|api_key|apikey|secret|access_token|sig)=(?P<password>[^&;\s\"']+)"
 )
 _LONGEST = 8 << 10  # characters of a value that are looked at
 # What is a secret whatever it is called: the forms in which well-known services give out their keys.
-_TOKENS = re.compile(
+_TOKENS = regexp(
     r"gh[opsur]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abposr]-[\w-]{10,}|[sr]k_live_[A-Za-z0-9]{16,}"
     r"|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}|SG\.[\w-]{22}\.[\w-]{43}|hf_[A-Za-z0-9]{30,}|dop_v1_[0-9a-f]{64}"
     r"|https://hooks\.slack\.com/services/T\w+/B\w+/(?!X+$)\w{20,}|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*"
@@ -173,7 +174,7 @@ def classify(name: str, value: str | None, *, is_address: bool, from_file: bool 
     return "literal", None
 
 
-_NAME = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+_NAME = regexp(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def giver(name: str, value: str, *, is_address: bool) -> str | None:

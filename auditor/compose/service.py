@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from typing import TypeAlias
@@ -38,6 +37,7 @@ from auditor.compose.forms import (
 from auditor.compose.interpolate import Text
 from auditor.compose.merge import Merged, build_mapping, keyed, lost, named, started, unwrap
 from auditor.compose.values import boolean, scalar_text
+from auditor.regexp import regexp
 from auditor.yamlfile import Mapping, Sequence, Value
 
 # --- build ---------------------------------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ def _healthcheck(value: Value, work: Work) -> Value:
 # --- the small ones ------------------------------------------------------------------------------------------------
 
 
-_POLICIES = re.compile(r"always|never|build|if_not_present|missing|refresh|daily|weekly|every_([0-9]+[wdhms])+")
+_POLICIES = regexp(r"always|never|build|if_not_present|missing|refresh|daily|weekly|every_([0-9]+[wdhms])+")
 
 
 def _strategy(value: Value, work: Work) -> Value:

@@ -11,10 +11,11 @@ from auditor.compose.places import Faults
 from auditor.compose.secrets import classify
 from auditor.compose.values import scalar_text, words
 from auditor.model import Location, Variable
+from auditor.regexp import regexp
 from auditor.yamlfile import Mapping, Sequence, Value
 
-_FLAG = re.compile(r"-{1,2}(?P<name>[A-Za-z][\w.-]*)")
-_PAIR = re.compile(r"-{0,2}(?P<name>[A-Za-z][\w.-]*)=(?P<value>.+)", re.DOTALL)
+_FLAG = regexp(r"-{1,2}(?P<name>[A-Za-z][\w.-]*)")
+_PAIR = regexp(r"-{0,2}(?P<name>[A-Za-z][\w.-]*)=(?P<value>.+)", re.DOTALL)
 _LONGEST = 8 << 10  # characters of a command that are looked at
 _MOST = 500  # words of a command
 _SHORTEST = 15  # characters of what is a secret by its form alone

@@ -12,11 +12,12 @@ from auditor.compose.dotenv import Entry
 from auditor.compose.secrets import address_passwords, holds_secret, known_default
 from auditor.errors import EvidenceError, TextError
 from auditor.model import Location, SecretFile
+from auditor.regexp import regexp
 from auditor.tree import Tree
 
-_PATTERN = re.compile(r"(?<![a-z])(?:example|sample|template|tmpl|tpl|dist|default|defaults)(?![a-z])", re.IGNORECASE)
-_PRIVATE_KEY = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----")
-_PUBLIC = re.compile(rb"-----BEGIN (?:TRUSTED )?(?:CERTIFICATE|PUBLIC KEY)-----|^ssh-")
+_PATTERN = regexp(r"(?<![a-z])(?:example|sample|template|tmpl|tpl|dist|default|defaults)(?![a-z])", re.IGNORECASE)
+_PRIVATE_KEY = regexp(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----")
+_PUBLIC = regexp(rb"-----BEGIN (?:TRUSTED )?(?:CERTIFICATE|PUBLIC KEY)-----|^ssh-")
 _KEY_FILES = (".key", ".pem", ".p8", "id_rsa", "id_ed25519", "id_ecdsa")
 _SHORTEST = 6  # characters of something that could keep anybody out
 _MOST = 1_000  # files that are looked at
@@ -130,7 +131,7 @@ def _above(path: str) -> Iterator[str]:
         yield "/".join(parts[: count + 1])
 
 
-_GLOB = re.compile(r"/\*\*/|\*\*/|/\*\*|\*+|\?|\[[^]/]*\]|\\.|.", re.DOTALL)
+_GLOB = regexp(r"/\*\*/|\*\*/|/\*\*|\*+|\?|\[[^]/]*\]|\\.|.", re.DOTALL)
 
 
 def _rule(line: str) -> tuple[re.Pattern[str], bool, bool] | None:

@@ -7,17 +7,18 @@ from decimal import Decimal
 from functools import lru_cache
 from math import isfinite
 
+from auditor.regexp import regexp
 from auditor.yamlfile import Mapping, Sequence, Tagged, Value
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _UNITS |= dict.fromkeys(("\u00b5s", "\u03bcs"), 1e-6)  # both micro signs
-_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d|w)")
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE)
+_DURATION_PART = regexp(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d|w)")
+_SIZE = regexp(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
-_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
+_NUMBER = regexp(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 _LONGEST = 64  # characters of any number, size or duration that somebody means
-_SHELL = re.compile(r"""["'\\;&|<>()`]""")
-_BARE = re.compile(r"[^ \t\r\n]+")
+_SHELL = regexp(r"""["'\\;&|<>()`]""")
+_BARE = regexp(r"[^ \t\r\n]+")
 _DIGITS = tuple("0123456789")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping as AnyMapping
 
 from auditor.compose.secrets import looks_secret
 from auditor.model import Definition, Fault, Location
+from auditor.regexp import regexp
 
 _MOST = 10_000  # remarks on one project
 # Plain scalars at the end of a line that YAML 1.1 takes for something else than text. Each pattern begins with a
@@ -17,17 +18,15 @@ _SCALAR = (
     r"|(?P<sixty>[1-9][0-9]*(?::[0-5]?[0-9])+))[ \t]*(?:#.*)?\r?$"
 )
 _VALUE, _ITEM = (re.compile(sign + _SCALAR, re.MULTILINE) for sign in (":", "-"))
-_KEY = re.compile(r"[ \t]*(?:- +)?(?P<key>[\w.-]+)")
-_BLANK = re.compile(r"[ \t]*")
-_VERSION = re.compile(r"^(?:version|\"version\"|'version')[ \t]*:", re.MULTILINE)
+_KEY = regexp(r"[ \t]*(?:- +)?(?P<key>[\w.-]+)")
+_BLANK = regexp(r"[ \t]*")
+_VERSION = regexp(r"^(?:version|\"version\"|'version')[ \t]*:", re.MULTILINE)
 # An item of a list at the start of its line, or one within brackets after the key.
-_QUOTED_ITEM = re.compile(r"[ \t]*(?:-[ \t]+)?[\"']")
-_QUOTED_INSIDE = re.compile(r"\bvolumes[\"']?[ \t]*:[ \t]*\[[^\]#\"'{]*[\"']")
-_UNQUOTED_ITEM = re.compile(r"[ \t]*(?:-[ \t]+)?[\d$]")
-_UNQUOTED_INSIDE = re.compile(
-    r"\b(?:ports|expose)[\"']?[ \t]*:[ \t]*\[(?:[ \t]*(?:\"[^\"]*\"|'[^']*')[ \t]*,)*[ \t]*[\d$]"
-)
-_PART_OF_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_QUOTED_ITEM = regexp(r"[ \t]*(?:-[ \t]+)?[\"']")
+_QUOTED_INSIDE = regexp(r"\bvolumes[\"']?[ \t]*:[ \t]*\[[^\]#\"'{]*[\"']")
+_UNQUOTED_ITEM = regexp(r"[ \t]*(?:-[ \t]+)?[\d$]")
+_UNQUOTED_INSIDE = regexp(r"\b(?:ports|expose)[\"']?[ \t]*:[ \t]*\[(?:[ \t]*(?:\"[^\"]*\"|'[^']*')[ \t]*,)*[ \t]*[\d$]")
+_PART_OF_NAME = regexp(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _MODES = frozenset(("mode", "umask"))  # octal numbers that Compose itself writes so
 _TRUE = frozenset(("yes", "on"))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 
+from auditor.regexp import regexp
 from auditor.sources.hostile import printable
 
 Reported = Mapping[str, str | int | float | bool]
@@ -14,8 +14,8 @@ Reported = Mapping[str, str | int | float | bool]
 _NAMES = ("service", "service_name", "serviceName", "name", "app", "application", "component")
 _VERSIONS = ("version", "service_version", "serviceVersion", "app_version", "appVersion", "release", "build_version")
 _WITHIN = ("service", "app", "application", "info", "build", "meta", "metadata", "about", "details")
-_TEXT = re.compile(r"[\w.+:/@()-]+(?: [\w.+:/@()-]+){0,5}")  # what a name or a version looks like
-_FIGURE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
+_TEXT = regexp(r"[\w.+:/@()-]+(?: [\w.+:/@()-]+){0,5}")  # what a name or a version looks like
+_FIGURE = regexp(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 _LONGEST = 60
 _MOST_FIGURES = 20
 

@@ -27,6 +27,7 @@ from auditor.model import (
     Route,
     TimeRange,
 )
+from auditor.regexp import regexp
 from auditor.tree import Tree
 from auditor.yamlfile import Mapping, Sequence, Value, locate
 
@@ -43,17 +44,15 @@ _MONTHS = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
-_CLOCK = re.compile(r"((?:[01]?[0-9])|(?:2[0-3])):([0-5][0-9])|(24):(00)")
+_CLOCK = regexp(r"((?:[01]?[0-9])|(?:2[0-3])):([0-5][0-9])|(24):(00)")
 
 # What stands in a sample until somebody fills it in. Compared without case.
-_UNFILLED = re.compile(
+_UNFILLED = regexp(
     r"changeme|change[-_ ]me|replace[-_ ]?me|placeholder|\bx{3,}\b|<[a-z][\w .-]*>|\byour[-_/ ]|/your/|\$\{?[a-z_]+\}?"
     r"|\btodo\b|\bdummy\b|T0{6,}/B0{6,}",
     re.IGNORECASE,
 )
-_EXAMPLE_HOST = re.compile(
-    r"(?:^|[@.])(?:example\.(?:com|org|net)|(?:[\w-]+\.)*(?:example|invalid|test))$", re.IGNORECASE
-)
+_EXAMPLE_HOST = regexp(r"(?:^|[@.])(?:example\.(?:com|org|net)|(?:[\w-]+\.)*(?:example|invalid|test))$", re.IGNORECASE)
 _HOOK_CATCHERS = frozenset({"webhook.site", "requestbin.com", "httpbin.org", "pipedream.net", "beeceptor.com"})
 # integration -> the keys whose value is the address or the name of whoever is told
 _WHO: dict[str, tuple[str, ...]] = {

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from auditor.errors import TextError
 from auditor.frozen import dataclass
 from auditor.model import Address, Entry, Implementation, Lifecycle, Location, Placeholder, Reference
+from auditor.regexp import regexp
 from auditor.tree import Tree, join
 
 MAX_FILES = 300  # of a directory
@@ -196,7 +197,7 @@ class _Source:
 
 _SPACE = r"(?:\s|//[^\n]*\n)*"
 _NOTHING = rf"\{{{_SPACE}(?:return(?:[ ](?:nil|null|true|undefined))?;?{_SPACE})?\}}"
-_SCRIPT = re.compile(
+_SCRIPT = regexp(
     rf"\bfunction[ ](\w{{1,60}})[ ]?\([^()\n]{{0,300}}\)(?:[ ]?:[ ]?[\w<>\[\]|. ]{{1,80}}?)?[ ]?{_NOTHING}"
 )
 _EMPTY = {
@@ -207,14 +208,14 @@ _EMPTY = {
     ),
     "java": re.compile(rf"\bpublic[ ][\w<>\[\], ]{{1,80}}[ ](\w{{1,60}})\([^()\n]{{0,300}}\)[ ]?{_NOTHING}"),
 }
-_STANDS_IN_FILE = re.compile(r"(?i)^(?:fake|mock|dummy|null|noop|no-op|console|dry)")
-_STANDS_IN_CLASS = re.compile(r"\b(?:class|type)[ ](?:Fake|Mock|Dummy|Null|Noop|NoOp|Console)")
-_FOREIGN_STUB = re.compile(
+_STANDS_IN_FILE = regexp(r"(?i)^(?:fake|mock|dummy|null|noop|no-op|console|dry)")
+_STANDS_IN_CLASS = regexp(r"\b(?:class|type)[ ](?:Fake|Mock|Dummy|Null|Noop|NoOp|Console)")
+_FOREIGN_STUB = regexp(
     r"""(?ix) (?:\bthrow\s+(?:new\s+)?[\w.:]+|\bpanic!?|\bfatalError|\bTODO|\berrors\.New|\braise\s+["'])
     \(?\s*["'`]?(?:\w+[\s.:]+){0,4}(?:(?:is\s+)?not\s+(?:yet\s+)?implemented|TODO\b|unimplemented)
     | \bNotImplementedException\b | \braise\s+NotImplementedError\b | \b(?:unimplemented|todo)!\(""",
 )
-_BASE_CLASS = re.compile(r"\babstract\b|\bclass\s+(?:Base|Abstract)|\binterface\b")
+_BASE_CLASS = regexp(r"\babstract\b|\bclass\s+(?:Base|Abstract)|\binterface\b")
 _COMMENTS = ("//", "#", "*", "/*", "--", "<!--")
 
 
@@ -241,9 +242,9 @@ def _last(node: ast.expr) -> str:
 
 
 _ABSTRACT_BASES = frozenset({"ABC", "Protocol", "Interface", "TypedDict", "NamedTuple"})
-_ABSTRACT_NAME = re.compile(r"^(?:Base|Abstract|I(?=[A-Z][a-z]))|(?:Base|Interface|Protocol|Mixin|ABC)$")
+_ABSTRACT_NAME = regexp(r"^(?:Base|Abstract|I(?=[A-Z][a-z]))|(?:Base|Interface|Protocol|Mixin|ABC)$")
 # Classes that stand in for the real thing on purpose, or whose very work is to print.
-_STAND_IN = re.compile(
+_STAND_IN = regexp(
     r"^(?:Fake|Mock|Dummy|Null|Noop|NoOp|Test|Console|Stdout|Log|Logging|Dry)|(?:Handler|Formatter|Stub)$"
 )
 
@@ -434,13 +435,13 @@ def _is_harmless(call: ast.Call) -> bool:
 
 # --- outside addresses ---------------------------------------------------------------------------------------
 
-_URL = re.compile(
+_URL = regexp(
     r"\b(https?|wss?|smtps?|amqps?)://(?:[^\s/@:\"'<>]{0,200}(?::[^\s/@\"'<>]{0,200})?@)?([A-Za-z0-9.-]{1,253})(?::(\d{1,5}))?"
 )
-_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}")
-_HOST_VARIABLE = re.compile(r"(?i)(?:host|server|endpoint|address|addr)$")
+_HOST = regexp(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}")
+_HOST_VARIABLE = regexp(r"(?i)(?:host|server|endpoint|address|addr)$")
 # Names of schemas, licences and documentation, and names that are reserved for examples: nobody calls these.
-_NOT_CALLED = re.compile(
+_NOT_CALLED = regexp(
     r"(?:^|\.)(?:w3\.org|json-schema\.org|schema\.org|xmlsoap\.org|purl\.org|ietf\.org|rfc-editor\.org|spdx\.org|python\.org"
     r"|opensource\.org|creativecommons\.org|apache\.org|gnu\.org|wikipedia\.org|stackoverflow\.com|readthedocs\.io|github\.io"
     r"|github\.com|gitlab\.com|mozilla\.org|swagger\.io|openapis\.org|openxmlformats\.org|microsoft\.com|example\.(?:com|org|net)"

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from auditor.compose.secrets import looks_secret
+from auditor.regexp import regexp
 from auditor.sources.hostile import printable
 
 CUT = "***"
@@ -42,21 +43,21 @@ _SHORT: Mapping[str, frozenset[str]] = {
 }
 _PAIRED = _set("--user --proxy-user --userpwd --basic-auth --auth --credentials --creds --http-user --userinfo")
 _OPEN_QUERY = _set("sig signature key code auth sas se access")  # names of URL parameters that carry one
-_HEADERS = re.compile(r"(?i)\s*(?:proxy-)?authorization\s*:|\s*(?:set-)?cookie\s*:")
-_HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,60})\s*:\s*\S.*", re.DOTALL)
-_SCHEME = re.compile(r"(?i)\b(bearer|basic|token|digest)\s+\S+")
-_URL_USER = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{0,30}://)[^\s/@\"']*(?:/[^\s@\"']*)?@(?=[^\s@])")
-_QUERY = re.compile(r"([?&;]([\w.-]{1,60})=)([^&;\s\"'#]+)")
-_IN_JSON = re.compile(r"([\"']([\w.-]{1,60})[\"']\s*:\s*)(\"[^\"]*\"|'[^']*')")
-_WORD = re.compile(r"(?:[^\s\"']|\"[^\"]*\"|'[^']*'|[\"'])+|\s+")
-_KNOWN_TOKEN = re.compile(
+_HEADERS = regexp(r"(?i)\s*(?:proxy-)?authorization\s*:|\s*(?:set-)?cookie\s*:")
+_HEADER = regexp(r"([A-Za-z][A-Za-z0-9-]{0,60})\s*:\s*\S.*", re.DOTALL)
+_SCHEME = regexp(r"(?i)\b(bearer|basic|token|digest)\s+\S+")
+_URL_USER = regexp(r"([a-zA-Z][a-zA-Z0-9+.-]{0,30}://)[^\s/@\"']*(?:/[^\s@\"']*)?@(?=[^\s@])")
+_QUERY = regexp(r"([?&;]([\w.-]{1,60})=)([^&;\s\"'#]+)")
+_IN_JSON = regexp(r"([\"']([\w.-]{1,60})[\"']\s*:\s*)(\"[^\"]*\"|'[^']*')")
+_WORD = regexp(r"(?:[^\s\"']|\"[^\"]*\"|'[^']*'|[\"'])+|\s+")
+_KNOWN_TOKEN = regexp(
     r"(?:gh[pousr]_|github_pat_|glpat-|sk-|sk_live_|sk_test_|rk_live_|pk_live_|xox[abprs]-|AKIA|ASIA|AIza|eyJ|hvs\.|"
     r"hvb\.|npm_|pypi-|SG\.|dop_v1_|shpat_|glsa_|lin_api_|ya29\.)[\w.+/=-]{8,}|-----BEGIN.*",
     re.DOTALL,
 )
-_DENSE = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
-_HEX = re.compile(r"[0-9a-fA-F]{32,}")
-_TELLS = re.compile(r"(?i)secret|passw|token|api-?key|credential|canary")
+_DENSE = regexp(r"[A-Za-z0-9+/_=-]{20,}")
+_HEX = regexp(r"[0-9a-fA-F]{32,}")
+_TELLS = regexp(r"(?i)secret|passw|token|api-?key|credential|canary")
 _BITS = 3.6  # of a character, from which a dense word is taken for a random one
 
 

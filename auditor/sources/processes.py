@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,11 +16,12 @@ from auditor.compose.secrets import classify
 from auditor.digest import Digester
 from auditor.errors import EvidenceError
 from auditor.model import Address, Listener, Variable
+from auditor.regexp import regexp
 from auditor.sources.commands import safe_command
 from auditor.sources.hostile import printable
 
-_CONTAINER = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}")
+_CONTAINER = regexp(r"[0-9a-f]{64}")
+_NAME = regexp(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}")
 _MOST_ANCESTORS = 4
 _MOST_VARIABLES = 500
 _DENIED = (psutil.Error, OSError, ValueError, RuntimeError)

@@ -9,6 +9,7 @@ from auditor.checks.claims.meant import default_environment, title_of
 from auditor.image import parse_image
 from auditor.inventory import Service, Snapshot
 from auditor.model import Definition, Document, Lifecycle, ListItem, Location, Severity
+from auditor.regexp import regexp
 from auditor.registry import Problem, check
 
 
@@ -105,8 +106,8 @@ def _wrong_port(port: int, item: ListItem, service: Service, right: list[range],
 # --- versions ----------------------------------------------------------------------------------------------------
 
 # Repositories whose tags count releases of their own, not versions of what is inside.
-_OWN_NUMBERS = re.compile(r"(?:^|/)(?:confluentinc|strimzi|wurstmeister|spotify|supabase|linuxserver|cimg)/")
-_GROUPS = re.compile(r"\d+(?:\.\d+)*")
+_OWN_NUMBERS = regexp(r"(?:^|/)(?:confluentinc|strimzi|wurstmeister|spotify|supabase|linuxserver|cimg)/")
+_GROUPS = regexp(r"\d+(?:\.\d+)*")
 
 
 @check(

@@ -22,6 +22,7 @@ from auditor.model import (
     Variable,
 )
 from auditor.reach import set_up
+from auditor.regexp import regexp
 from auditor.registry import Problem, check
 from auditor.words import normal
 
@@ -207,7 +208,7 @@ def _of_process(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
         )
 
 
-_TELLS_ADDRESS = re.compile(
+_TELLS_ADDRESS = regexp(
     r"(?i)[_-]?(?:(?:base|internal|api|http|grpc)[_-])?"
     r"(?:url|uri|addr|address|endpoint|host|server|dsn|target|upstream|backend)$"
 )

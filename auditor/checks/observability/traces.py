@@ -11,9 +11,10 @@ from auditor.checks.observability.metrics import deployed
 from auditor.inventory import Service, Snapshot
 from auditor.model import Definition, Evidence, LogShipper, Project, Reference, Severity
 from auditor.reach import answer
+from auditor.regexp import regexp
 from auditor.registry import Problem, check
 
-_EXPORTS = re.compile(
+_EXPORTS = regexp(
     r"`-{0,2}(?:OTEL_EXPORTER_(?:OTLP_(?:TRACES_)?|JAEGER_|ZIPKIN_)\w*|JAEGER_(?:AGENT_HOST|ENDPOINT|COLLECTOR_\w+)"
     r"|ZIPKIN_\w+|\w*ZIPKIN_ENDPOINT|DD_AGENT_HOST|DD_TRACE_AGENT_URL|\w*TRACING\w*|KONG_TRACING\w*|\w*OTLP_ENDPOINT"
     r"|tracing\.\S*|\S*otlp\S*endpoint\S*)`",

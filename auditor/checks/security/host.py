@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 
 from auditor.inventory import Snapshot
@@ -14,6 +13,7 @@ from auditor.model import (
     Project,
     Severity,
 )
+from auditor.regexp import regexp
 from auditor.registry import Problem, check
 from auditor.words import listed
 
@@ -99,7 +99,7 @@ _NOT_WRITABLE = (
     "/usr/sbin", "/boot/", "/lib/", "/etc/cron.d/", "/etc/systemd/", "/lib/systemd/",
 )  # fmt: skip
 _SHOWS = ("/proc", "/sys", "/var/lib/docker/containers", "/var/lib/docker/volumes", "/proc/1", "/sys/kernel")
-_KEYS = re.compile(r"(?:~|/root|/(?:home|Users)/[^/]+)/\.(?:aws|azure|docker|gnupg|kube|ssh)(?:/.*)?")
+_KEYS = regexp(r"(?:~|/root|/(?:home|Users)/[^/]+)/\.(?:aws|azure|docker|gnupg|kube|ssh)(?:/.*)?")
 _PUBLIC_KEYS = (".pub", "/known_hosts")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from auditor.errors import EvidenceError
+from auditor.regexp import regexp
 from auditor.sources.docker.failures import shown
 from auditor.sources.hostile import printable
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from docker.tls import TLSConfig
 
 SOCKET = "/var/run/docker.sock"
-_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]*")  # a host or user that no command line takes for an option
+_WORD = regexp(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]*")  # a host or user that no command line takes for an option
 
 _CONTEXTS = "`docker context ls` lists them"
 

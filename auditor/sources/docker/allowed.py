@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from auditor.regexp import regexp
+
 IDENTIFIER = r"[0-9a-f]{64}"
-IMAGE = re.compile(f"sha256:{IDENTIFIER}")
+IMAGE = regexp(f"sha256:{IDENTIFIER}")
 
 
 @dataclass(frozen=True, slots=True)

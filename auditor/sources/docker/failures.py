@@ -12,11 +12,12 @@ from collections.abc import Mapping
 
 from auditor.causes import causes
 from auditor.errors import EvidenceError
+from auditor.regexp import regexp
 from auditor.sources.docker.allowed import IDENTIFIER, section_of
 from auditor.sources.docker.tls_failures import Dropped, cause_of_drop, cause_of_tls
 from auditor.sources.hostile import printable
 
-_ID = re.compile(IDENTIFIER)
+_ID = regexp(IDENTIFIER)
 
 
 class Garbled(Exception):

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from auditor.model import Container, Host, Port
+from auditor.regexp import regexp
 from auditor.sources.docker.start_errors import reason
 from auditor.sources.hostile import printable
 
-_STATUS_HEALTH = re.compile(r"\((healthy|unhealthy|health: starting)\)")
+_STATUS_HEALTH = regexp(r"\((healthy|unhealthy|health: starting)\)")
 
 JSON = Mapping[str, Any]
 

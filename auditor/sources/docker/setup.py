@@ -6,19 +6,19 @@ check. A field that is missing could not be seen.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from auditor import setup
 from auditor.digest import Digester
 from auditor.model import EngineImage, Setting, Setup
+from auditor.regexp import regexp
 from auditor.sources.hostile import printable
 
 JSON = Mapping[str, Any]
 
-_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
-_BIND = re.compile(r"(?P<source>.*?):(?P<target>/[^:]*)(?::(?P<options>[^:]*))?")
+_ANONYMOUS = regexp(r"[0-9a-f]{64}")
+_BIND = regexp(r"(?P<source>.*?):(?P<target>/[^:]*)(?::(?P<options>[^:]*))?")
 _SECOND = 10**9  # nanoseconds
 _LONGEST = 500  # characters of a path or a name
 

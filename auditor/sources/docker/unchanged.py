@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from auditor.regexp import regexp
+
 _SLACK = 2.0  # seconds by which two looks at the same moment may differ
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 # Unit -> its seconds, and by how much of an hour the engine rounds: hours are the nearest, what is longer counts them.
@@ -23,7 +25,7 @@ _UNITS: Mapping[str, tuple[float, float]] = {
     "month": (30 * _DAY, _HOUR / 2),
     "year": (365 * _DAY, _HOUR / 2),
 }
-_AGE = re.compile(r"\b(Less than a|About an?|\d{1,9}) (second|minute|hour|day|week|month|year)s?\b")
+_AGE = regexp(r"\b(Less than a|About an?|\d{1,9}) (second|minute|hour|day|week|month|year)s?\b")
 
 Entry = Mapping[str, Any]
 

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from auditor.digest import Digester
 from auditor.model import Container, EngineImage, Host, SwarmService, Usage
+from auditor.regexp import regexp
 from auditor.sources.docker import samples, usage
 from auditor.sources.docker.address import Route
 from auditor.sources.docker.allowed import IDENTIFIER
@@ -31,7 +32,7 @@ _ALIVE = 1.0  # seconds that an engine has to answer anything, after a call that
 _QUICK_STATISTICS = 45  # the API 1.45, of engine 26
 
 Fact: TypeAlias = Container | Usage | Host | EngineImage | SwarmService
-_ID = re.compile(IDENTIFIER)
+_ID = regexp(IDENTIFIER)
 
 
 @dataclass(frozen=True, slots=True)

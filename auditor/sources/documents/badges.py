@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
 from auditor.model import CountClaim, Location
+from auditor.regexp import regexp
 from auditor.sources.documents.counts import SPELT, number_of
 from auditor.sources.documents.markdown import Code, parts
 
-_STATIC = re.compile(r"(?i)/badge/([^/\s()\"'<>?#]{1,120})")
-_SPLIT = re.compile(r"(?i)/badge/(services|micro-?services)/(\d{1,3})((?:\+|%2b)?)/")
-_QUERY = re.compile(
+_STATIC = regexp(r"(?i)/badge/([^/\s()\"'<>?#]{1,120})")
+_SPLIT = regexp(r"(?i)/badge/(services|micro-?services)/(\d{1,3})((?:\+|%2b)?)/")
+_QUERY = regexp(
     r"(?i)/static/v1\?(?:[^\s()\"'<>]{0,200}&)?label=(services|micro-?services)&message=(\d{1,3})(\+|%2b)?\b"
 )
-_LABEL = re.compile(r"(?i)(?:docker[_ ]|total[_ ]|micro-?)?services?[_ ]?(?:count|total)?")
-_NUMBER = re.compile(rf"(?i)(\d{{1,3}}|{SPELT})(\+)?(?:[_ ](?:micro-?)?services|[_ ]containers)?")
-_IN_MESSAGE = re.compile(rf"(?i)(\d{{1,3}}|{SPELT})(\+)?[_ ](?:micro-?)?services")
+_LABEL = regexp(r"(?i)(?:docker[_ ]|total[_ ]|micro-?)?services?[_ ]?(?:count|total)?")
+_NUMBER = regexp(rf"(?i)(\d{{1,3}}|{SPELT})(\+)?(?:[_ ](?:micro-?)?services|[_ ]containers)?")
+_IN_MESSAGE = regexp(rf"(?i)(\d{{1,3}}|{SPELT})(\+)?[_ ](?:micro-?)?services")
 
 
 def badges(text: str, path: str) -> Iterator[CountClaim]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from auditor.regexp import regexp
 from auditor.sources.documents.phrases import words
 from auditor.sources.documents.shell import Command
 
@@ -22,20 +23,18 @@ class Wanted:
     files: tuple[str, ...] = ()
 
 
-_PATH = re.compile(r"(?:\./)?[\w.@+-]+(?:/[\w.@+-]+)*/?")
-_MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
-_APP = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+):\w+(?:\(\))?")
-_PYTHON = re.compile(r"python(?:[23](?:\.\d+)?)?|py|pypy3?")
-_SERVICE = re.compile(r"[A-Za-z0-9][\w.-]*")
-_TARGET = re.compile(r"[A-Za-z][\w.-]*")
-_SCRIPT = re.compile(r"[A-Za-z][\w:.-]*")
-_SAMPLE = re.compile(r"(?i)example|sample|template|\.dist$")
-_PLACEHOLDER = re.compile(
-    r"(?i)[<>{}$*?\[\]]|\.\.\.|\byour\b|your[-_]|\bpath/to\b|\bmy[-_]|xxx|\bsome[-_]|\bfoo\b|\bbar\b"
-)
+_PATH = regexp(r"(?:\./)?[\w.@+-]+(?:/[\w.@+-]+)*/?")
+_MODULE = regexp(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_APP = regexp(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+):\w+(?:\(\))?")
+_PYTHON = regexp(r"python(?:[23](?:\.\d+)?)?|py|pypy3?")
+_SERVICE = regexp(r"[A-Za-z0-9][\w.-]*")
+_TARGET = regexp(r"[A-Za-z][\w.-]*")
+_SCRIPT = regexp(r"[A-Za-z][\w:.-]*")
+_SAMPLE = regexp(r"(?i)example|sample|template|\.dist$")
+_PLACEHOLDER = regexp(r"(?i)[<>{}$*?\[\]]|\.\.\.|\byour\b|your[-_]|\bpath/to\b|\bmy[-_]|xxx|\bsome[-_]|\bfoo\b|\bbar\b")
 # Directories whose content is made, and files that are.
 _MADE = words("node_modules venv .venv env .env build dist target bin out tmp .git .next coverage __pycache__ obj")
-_MADE_FILE = re.compile(
+_MADE_FILE = regexp(
     r"\.(?:jar|war|whl|gz|tgz|zip|deb|rpm|pem|crt|key|dump|log|bak|db|sqlite3?|exe|tar|out|pid|csv|bin)$"
 )
 
@@ -215,7 +214,7 @@ def _compose(rest: Sequence[str]) -> Iterator[Wanted]:
                 yield Wanted("service", name, tuple(files))
 
 
-_GENERIC = re.compile(r"(?i)^(?:service|container|service[-_]?name|container[-_]?name|name|services?\d?)$")
+_GENERIC = regexp(r"(?i)^(?:service|container|service[-_]?name|container[-_]?name|name|services?\d?)$")
 
 
 def _services(subcommand: str, rest: Sequence[str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from auditor.model import CountClaim, Location
+from auditor.regexp import regexp
 from auditor.sources.documents.markdown import Block, Item, List, Paragraph, Table
 from auditor.sources.documents.phrases import phrases, words
 from auditor.sources.documents.sections import Section, starts_with_number
@@ -24,17 +25,15 @@ SPELT = (
     rf"(?:{'|'.join(_TENS)})(?:[- ](?:{'|'.join(_UNITS)}))?|(?:(?:a|one|two|three|four|five)[ ])dozen"
     rf"|{'|'.join(word for word, number in _NUMBERS.items() if number > 1)}"
 )
-_COUNT = re.compile(
+_COUNT = regexp(
     rf"(?i)(?:^|(?<=[\s(\[\"']))(\d{{1,3}}|{SPELT})(\+|[ ]plus(?=[ ])|[ ]or[ ]more(?=[ ]))?[ ]"
     r"((?:[A-Za-z][A-Za-z/&'-]{0,30}[ ]){0,3})(micro-?services|services)\b"
 )
-_TOTAL = re.compile(
+_TOTAL = regexp(
     r"(?i)\b(?:total(?:[ ]number[ ]of)?|number[ ]of|count[ ]of|all)[ ](?:[a-z-]{1,30}[ ])?(?:micro-?)?services"
     r"[ ]?(?:[:=]|is|are)?[ ]?(\d{1,3})(\+)?(?![\w.,/%-])"
 )
-_HYPHENED = re.compile(
-    r"(?i)(?:^|(?<=[\s(]))(\d{1,3})(\+)?-(?:micro-?)?service[ ](?:stack|system|platform|architecture)\b"
-)
+_HYPHENED = regexp(r"(?i)(?:^|(?<=[\s(]))(\d{1,3})(\+)?-(?:micro-?)?service[ ](?:stack|system|platform|architecture)\b")
 
 # Words between the number and "services" that say nothing about which services are meant.
 _PLAIN = words(
@@ -68,7 +67,7 @@ _BEFORE = phrases(
     | start | restart | stop | across the | other | last | first | top | than the
     """
 )
-_AFTER = re.compile(
+_AFTER = regexp(
     r"(?i)[ ,]*(?:per|each|down|fail\w*|missing|at[ ]a[ ]time|in[ ]parallel|planned|soon|later|in[ ]the[ ]future"
     r"|instead|or[ ](?:fewer|less)|into|to[ ]\d|were|was|will|would|could|should|can|may|might|remain\w*|behind"
     r"|(?:of|in|on|from|across|for)[ ](?:your|their|any)|you"
@@ -83,12 +82,12 @@ _WORD_BEFORE = words(
 )
 # What ends so goes on with a number that is no count: a range, an arrow (also when its encoding is broken), a fraction.
 _SIGNS_BEFORE = frozenset("\N{RIGHTWARDS ARROW}>-\N{EN DASH}\N{EM DASH}/\u2020<~\N{ALMOST EQUAL TO}\u2019")
-_CLAIMING = re.compile(
+_CLAIMING = regexp(
     r"(?i)(?:\b(?:consists?[ ]of|compris\w+(?:[ ]of)?|composed[ ]of|made[ ](?:up[ ])?of|contains?|has|have|runs?"
     r"|running|into|deploys?|provides?|all|total|stack[ ]of|set[ ]of)|[:|])$"
 )
-_AT_LEAST = re.compile(r"(?i)\b(?:over|at[ ]least|more[ ]than)$")
-_SENTENCE_END = re.compile(r"[.!?;](?=[ ]|$)")
+_AT_LEAST = regexp(r"(?i)\b(?:over|at[ ]least|more[ ]than)$")
+_SENTENCE_END = regexp(r"[.!?;](?=[ ]|$)")
 
 
 def counts(section: Section, path: str) -> Iterator[CountClaim]:

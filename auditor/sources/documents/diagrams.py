@@ -9,28 +9,27 @@ import re
 from collections.abc import Iterator
 
 from auditor.model import ListItem, Location, ServiceList
+from auditor.regexp import regexp
 from auditor.sources.documents.markdown import Code
 from auditor.sources.documents.phrases import phrases
 from auditor.sources.documents.sections import Section
 from auditor.words import normal
 
-_KINDS = re.compile(
-    r"[ \t]*(?:graph|flowchart|sequenceDiagram|architecture-beta|C4Container|C4Component|C4Deployment)\b"
-)
-_OTHERS = re.compile(r"[ \t]*(?:gantt|pie|timeline|journey|gitGraph|mindmap|erDiagram|classDiagram|stateDiagram)")
-_LABEL = re.compile(
+_KINDS = regexp(r"[ \t]*(?:graph|flowchart|sequenceDiagram|architecture-beta|C4Container|C4Component|C4Deployment)\b")
+_OTHERS = regexp(r"[ \t]*(?:gantt|pie|timeline|journey|gitGraph|mindmap|erDiagram|classDiagram|stateDiagram)")
+_LABEL = regexp(
     r"(?<![\w-])[\w-]{1,60}(?:@\{[^{}\n]{0,80})?[ ]?[\[({>/\\|]{1,3}[\"']?([^\[\](){}|\"\n]{1,120})[\"']?[\])}/\\]{1,3}"
 )
-_BARE = re.compile(
+_BARE = regexp(
     r"[ \t]*([A-Za-z][\w-]{0,60})[ \t]*(?:-|=|<|\.|--)[^\n]*?[>ox-][ \t]*(?:\|[^|\n]*\|)?[ \t]*"
     r"([A-Za-z][\w-]{0,60})[ \t]*;?[ \t]*$"
 )
-_PARTICIPANT = re.compile(r"[ \t]*participant[ \t]+([\w-]{1,60})(?:[ \t]+as[ \t]+([^\n]{1,120}))?$")
-_CALL = re.compile(r"[ \t]*(?:Container|ContainerDb|ContainerQueue|Component)\([^,\n]{1,60},[ ]?\"([^\"\n]{1,120})\"")
-_ARCHITECTURE = re.compile(r"[ \t]*service[ \t]+([\w-]{1,60})(?:\([^()\n]*\))?(?:\[([^\[\]\n]{1,80})\])?")
-_SUBGRAPH = re.compile(r"[ \t]*(?:subgraph|box|System_Ext|group)\b(.*)")
-_END = re.compile(r"[ \t]*end[ \t]*$")
-_BREAK = re.compile(r"<br[ ]?/?>|\\n")
+_PARTICIPANT = regexp(r"[ \t]*participant[ \t]+([\w-]{1,60})(?:[ \t]+as[ \t]+([^\n]{1,120}))?$")
+_CALL = regexp(r"[ \t]*(?:Container|ContainerDb|ContainerQueue|Component)\([^,\n]{1,60},[ ]?\"([^\"\n]{1,120})\"")
+_ARCHITECTURE = regexp(r"[ \t]*service[ \t]+([\w-]{1,60})(?:\([^()\n]*\))?(?:\[([^\[\]\n]{1,80})\])?")
+_SUBGRAPH = regexp(r"[ \t]*(?:subgraph|box|System_Ext|group)\b(.*)")
+_END = regexp(r"[ \t]*end[ \t]*$")
+_BREAK = regexp(r"<br[ ]?/?>|\\n")
 # Boxes of these names hold what is not deployed here.
 _OUTSIDE = phrases(
     """
@@ -38,8 +37,8 @@ _OUTSIDE = phrases(
     | future | planned | optional | legacy | other | partner
     """
 )
-_WALL = re.compile("[\u2502\u2503\u2551|]|\u00e2\u201d(?:\u201a|\u0192)|\u00e2\u2022\u2018")
-_BORDER = re.compile(
+_WALL = regexp("[\u2502\u2503\u2551|]|\u00e2\u201d(?:\u201a|\u0192)|\u00e2\u2022\u2018")
+_BORDER = regexp(
     "[\u250c\u2510\u2514\u2518\u251c\u2524\u2500\u2550\u2554\u2557]|\\+-{2,}|\u00e2\u201d[\u20ac\u0152\u0090]"
 )
 _FEWEST = 3  # nodes that make a diagram one of the system

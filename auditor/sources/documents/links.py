@@ -7,26 +7,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from auditor.regexp import regexp
 from auditor.sources.documents.markdown import Code, parts
 
-_INLINE = re.compile(
+_INLINE = regexp(
     r"\]\([ ]{0,3}(?:<([^<>\n]{1,500})>|([^()\s<>]{1,500}(?:\([^()\s]{0,100}\)[^()\s]{0,100})?))"
     r"(?:[ ]+[\"'(][^\n]{0,200}?[\"')])?[ ]{0,3}\)"
 )
-_DEFINITION = re.compile(r"[ ]{0,3}\[(?!\^)[^\[\]\n]{1,200}\]:[ \t]{0,5}<?([^\s<>]{1,500})>?")
-_HTML = re.compile(r"(?i)<(?:a|img|source)\b[^<>]{0,300}?\b(?:href|src|srcset)[ ]?=[ ]?[\"']([^\"'<>\s]{1,500})[\"']")
-_CODE = re.compile(r"(`{1,3})(?!`)[^\n]{1,300}?(?<!`)\1(?!`)")
-_ELSEWHERE = re.compile(r"(?i)[a-z][a-z0-9+.-]*:|//|#$|\?|.*[{}$<>*|]")
+_DEFINITION = regexp(r"[ ]{0,3}\[(?!\^)[^\[\]\n]{1,200}\]:[ \t]{0,5}<?([^\s<>]{1,500})>?")
+_HTML = regexp(r"(?i)<(?:a|img|source)\b[^<>]{0,300}?\b(?:href|src|srcset)[ ]?=[ ]?[\"']([^\"'<>\s]{1,500})[\"']")
+_CODE = regexp(r"(`{1,3})(?!`)[^\n]{1,300}?(?<!`)\1(?!`)")
+_ELSEWHERE = regexp(r"(?i)[a-z][a-z0-9+.-]*:|//|#$|\?|.*[{}$<>*|]")
 # Pages of the site that hosts the repository: `../../issues`.
-_HOST_PAGE = re.compile(
+_HOST_PAGE = regexp(
     r"(?:\.\./){1,6}(?:-/)?(?:issues|pulls?|actions|releases|wiki|discussions|blob|tree|raw|projects|security|commits?"
     r"|stargazers|network|graphs|milestones?|labels|compare|tags|contributors|merge_requests|pipelines|badges)\b"
 )
-_ANCHOR = re.compile(r"(?i)<[a-z][a-z0-9]*\b[^<>]{0,200}?\b(?:id|name)[ ]?=[ ]?[\"']([^\"'<>]{1,200})[\"']")
-_ATTRIBUTE = re.compile(r"\{[:#][^{}]{0,100}?#?([\w-]{1,100})\}")
-_HEADING = re.compile(r"[ ]{0,3}#{1,6}[ \t]+(.*)")
-_UNDERLINE = re.compile(r"[ ]{0,3}(?:={2,}|-{2,})[ \t]*")
-_NUMBERED = re.compile(r"-?\d{1,3}$")
+_ANCHOR = regexp(r"(?i)<[a-z][a-z0-9]*\b[^<>]{0,200}?\b(?:id|name)[ ]?=[ ]?[\"']([^\"'<>]{1,200})[\"']")
+_ATTRIBUTE = regexp(r"\{[:#][^{}]{0,100}?#?([\w-]{1,100})\}")
+_HEADING = regexp(r"[ ]{0,3}#{1,6}[ \t]+(.*)")
+_UNDERLINE = regexp(r"[ ]{0,3}(?:={2,}|-{2,})[ \t]*")
+_NUMBERED = regexp(r"-?\d{1,3}$")
 MAX_LINKS = 1_000
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from auditor.frozen import dataclass
 from auditor.model import ListItem, Location, ServiceList
+from auditor.regexp import regexp
 from auditor.sources.documents.markdown import Code, Item, List, Paragraph, Row, Table
 from auditor.sources.documents.phrases import phrases, words
 from auditor.sources.documents.sections import EXCLUDED, Section
@@ -23,11 +24,11 @@ _MENTIONS = phrases(
     """
 )
 _ALSO_OTHERS = phrases("components | stack")  # such a list also names libraries and languages
-_NAMES_THEM = re.compile(
+_NAMES_THEM = regexp(
     r"(?i)\b(?:(?:micro-?)?services|containers"
     r"|service[ ](?:list|catalog(?:ue)?|inventory|overview|map|architecture|matrix|table|directory|ports?|urls?))\W*$"
 )
-_SENTENCE_BREAK = re.compile(r"(?<=[.!?])[ ]")
+_SENTENCE_BREAK = regexp(r"(?<=[.!?])[ ]")
 _LEADS_ON = phrases(r"following | includ\w+ | consists? | contains? | compris\w+ | these | below | here | are")
 
 # An entry that says so of itself is not there, or not ours; the second kind only in a remark.
@@ -41,30 +42,30 @@ _NOT_OURS = phrases(
     "optional | future | disabled | legacy | external | third party | missing | saas | hosted | managed"
 )
 # The first also as it looks after its encoding was broken.
-_SIGNS = re.compile("[\N{CROSS MARK}\N{CONSTRUCTION SIGN}\N{HOURGLASS WITH FLOWING SAND}]|\u00e2\u009d?\u0152")
-_REMARK = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
+_SIGNS = regexp("[\N{CROSS MARK}\N{CONSTRUCTION SIGN}\N{HOURGLASS WITH FLOWING SAND}]|\u00e2\u009d?\u0152")
+_REMARK = regexp(r"[(\[]([^()\[\]]*)[)\]]")
 _SHORT_REMARK = 2  # words behind a dash or colon that are all that is said of an entry
 
 _DASH = r"[-\N{EN DASH}\N{EM DASH}|:=\N{RIGHTWARDS ARROW}]"
 _TIMES_SIGN = r"[\N{MULTIPLICATION SIGN}x]"
-_DESCRIPTION = re.compile(
+_DESCRIPTION = regexp(
     rf"[ ]+(?:{_DASH}{{1,2}}|->|=>|(?:for|using|with|via|backed[ ]by|powered[ ]by|based[ ]on|that|which|runs"
     rf"|running[ ]on|on[ ]port|port|at)\b|https?://)[ ]?.*|:[ ].*|:$|[(\[].*|[ ]{_TIMES_SIGN}\d+\b.*"
 )
-_TIMES = re.compile(rf"^\d{{1,2}}[ ]?{_TIMES_SIGN}[ ]|[ ]{_TIMES_SIGN}[ ]?\d{{1,2}}$")
-_SEVERAL = re.compile(r"[ ]?(?:,[ ]|/|[ ]&[ ]|[ ]\+[ ]|[ ]and[ ])[ ]?")
-_LEADING = re.compile(r"^[^\w`\"'(/.]+")
-_SENTENCE_LIKE = re.compile(
+_TIMES = regexp(rf"^\d{{1,2}}[ ]?{_TIMES_SIGN}[ ]|[ ]{_TIMES_SIGN}[ ]?\d{{1,2}}$")
+_SEVERAL = regexp(r"[ ]?(?:,[ ]|/|[ ]&[ ]|[ ]\+[ ]|[ ]and[ ])[ ]?")
+_LEADING = regexp(r"^[^\w`\"'(/.]+")
+_SENTENCE_LIKE = regexp(
     r"[.!?;](?:[ ]|$)|[=<>{}$\\]|\b(?:is|are|the|your|must|can|should|to|run|check|ensure|make)\b", re.IGNORECASE
 )
-_CALLS_ITSELF_ONE = re.compile(r"(?i)service$|api$|\bgateway\b")
+_CALLS_ITSELF_ONE = regexp(r"(?i)service$|api$|\bgateway\b")
 
-_PORTS = re.compile(r"(?i)\bports?\b[ ]?[:=#]?[ ]?(\d{2,5}(?:[ ]?(?:[,/&-]|and)[ ]?\d{2,5}){0,9})(?![\w.])")
-_URL_PORT = re.compile(r"(?i)(?:\b(?:localhost|127\.0\.0\.1|0\.0\.0\.0)|://[a-z][a-z0-9_-]{0,62}):(\d{2,5})(?![\d.])")
-_COLON_PORT = re.compile(r"(?:^|(?<=[\s(\[])):(\d{2,5})(?![\w.:])")
-_PAIR = re.compile(r"(?<![\w.:])(\d{2,5}):(\d{2,5})(?![\w.:])")
-_BARE_PORTS = re.compile(r"\((\d{2,5}(?:[ ]?[,/][ ]?\d{2,5}){0,5})\)")
-_NUMBER = re.compile(r"(?<![\w.])\d{2,5}(?![\w.])")
+_PORTS = regexp(r"(?i)\bports?\b[ ]?[:=#]?[ ]?(\d{2,5}(?:[ ]?(?:[,/&-]|and)[ ]?\d{2,5}){0,9})(?![\w.])")
+_URL_PORT = regexp(r"(?i)(?:\b(?:localhost|127\.0\.0\.1|0\.0\.0\.0)|://[a-z][a-z0-9_-]{0,62}):(\d{2,5})(?![\d.])")
+_COLON_PORT = regexp(r"(?:^|(?<=[\s(\[])):(\d{2,5})(?![\w.:])")
+_PAIR = regexp(r"(?<![\w.:])(\d{2,5}):(\d{2,5})(?![\w.:])")
+_BARE_PORTS = regexp(r"\((\d{2,5}(?:[ ]?[,/][ ]?\d{2,5}){0,5})\)")
+_NUMBER = regexp(r"(?<![\w.])\d{2,5}(?![\w.])")
 
 _NAME_COLUMNS = frozenset(
     f"{word}{rest}"

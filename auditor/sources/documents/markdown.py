@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
 
+from auditor.regexp import regexp
+
 MAX_LINES = 20_000
 MAX_WIDTH = 2_000  # characters of a line that are looked at
 
@@ -88,25 +90,25 @@ class Code:
 
 Block = Heading | Paragraph | List | Table | Code
 
-_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)")
-_FENCE = re.compile(r"[ \t]*(?:>[ \t]?)?(`{3,}|~{3,})(.*)")
-_ITEM = re.compile(r"([ \t]*)(?:[-*+•]|\d{1,3}[.)])[ \t]+(\S.*)")
-_TASK = re.compile(r"\[[ xX]\][ \t]+")
-_RULE = re.compile(r" {0,3}(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})")
-_DELIMITER = re.compile(r"[ \t|:-]+")
-_BOLD_START = re.compile(r"(?:\*\*|__|`)([^*`]{1,120}?)(?:\*\*|__|`)")
-_BOLD_ALL = re.compile(
+_HEADING = regexp(r" {0,3}(#{1,6})[ \t]+(.*)")
+_FENCE = regexp(r"[ \t]*(?:>[ \t]?)?(`{3,}|~{3,})(.*)")
+_ITEM = regexp(r"([ \t]*)(?:[-*+•]|\d{1,3}[.)])[ \t]+(\S.*)")
+_TASK = regexp(r"\[[ xX]\][ \t]+")
+_RULE = regexp(r" {0,3}(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})")
+_DELIMITER = regexp(r"[ \t|:-]+")
+_BOLD_START = regexp(r"(?:\*\*|__|`)([^*`]{1,120}?)(?:\*\*|__|`)")
+_BOLD_ALL = regexp(
     r"[^\w*]{0,4}(?:\*\*|__)[^*]+(?:\*\*|__)[^\w*]{0,2}|[^\w*]{0,4}(?:\*\*|__)[^*]+(?:\*\*|__) ?\([^()]*\):?"
 )
-_QUOTE = re.compile(r"^[ \t]{0,3}>[ \t]?")
+_QUOTE = regexp(r"^[ \t]{0,3}>[ \t]?")
 
-_IMAGE = re.compile(r"!\[[^\[\]]*\]\([^()]*\)")
-_LINK = re.compile(r"\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])")
-_TAG = re.compile(r"<(?:/?[A-Za-z][^<>]*|![^<>]*)>")
-_AUTOLINK = re.compile(r"<(https?://[^<>\s]+)>")
-_ESCAPE = re.compile(r"\\([^\w\s])")
-_MARKS = re.compile(r"\*{1,3}|`{1,3}|~~|(?<!\w)_{1,3}|_{1,3}(?!\w)")
-_STRUCK = re.compile(r"[ \t]*~~[^~]+~~")
+_IMAGE = regexp(r"!\[[^\[\]]*\]\([^()]*\)")
+_LINK = regexp(r"\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])")
+_TAG = regexp(r"<(?:/?[A-Za-z][^<>]*|![^<>]*)>")
+_AUTOLINK = regexp(r"<(https?://[^<>\s]+)>")
+_ESCAPE = regexp(r"\\([^\w\s])")
+_MARKS = regexp(r"\*{1,3}|`{1,3}|~~|(?<!\w)_{1,3}|_{1,3}(?!\w)")
+_STRUCK = regexp(r"[ \t]*~~[^~]+~~")
 
 
 def plain(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from auditor.errors import TextError
 from auditor.model import Location, Pointer
+from auditor.regexp import regexp
 from auditor.sources.commands import cut_secrets
 from auditor.sources.documents.commands import Wanted, wanted
 from auditor.sources.documents.links import Link, anchors, is_there, links
@@ -36,18 +37,18 @@ _NOT_NOW = phrases(
     """
 )
 _LEAVES = words("ssh vagrant")
-_ENTERS = re.compile(r"^(?:docker|podman|kubectl|docker-compose|oc)\b.*\b(?:ba|z|a)?sh$")
+_ENTERS = regexp(r"^(?:docker|podman|kubectl|docker-compose|oc)\b.*\b(?:ba|z|a)?sh$")
 _MAKES_LAST = words("cp mv touch tee nano vim vi code mkdir ln install cat")
 _OUTPUT = words("-o -O --output -out --out")
 _INTO = words("unzip javac")  # `-d` names where they write
-_CREATES = re.compile(r"(?i)\b(?:create|creating|add|save|write|generate[sd]?|copy|put|rename|download)\b")
-_INLINE_CODE = re.compile(r"`([^`\n]{1,120})`")
-_TARGET = re.compile(r"^([A-Za-z][^:=#\n\t]{0,500}?)[ \t]*::?(?!=)", re.MULTILINE)
-_OPEN_MAKEFILE = re.compile(
+_CREATES = regexp(r"(?i)\b(?:create|creating|add|save|write|generate[sd]?|copy|put|rename|download)\b")
+_INLINE_CODE = regexp(r"`([^`\n]{1,120})`")
+_TARGET = regexp(r"^([A-Za-z][^:=#\n\t]{0,500}?)[ \t]*::?(?!=)", re.MULTILINE)
+_OPEN_MAKEFILE = regexp(
     r"^(?:-?include[ \t]|[^#%\n]{0,500}%[^:\n]{0,500}:|[^#\n:=]{0,300}\$\([^:\n]{0,500}:)", re.MULTILINE
 )
-_CLONE = re.compile(r"git clone (?:-\S+ )*\S*?([\w.-]+?)(?:\.git)?/?[ \t]*(?:[ ]([\w.-]+)[ \t]*)?$", re.MULTILINE)
-_CLONING = re.compile(r"git clone [^\n]{1,200}")
+_CLONE = regexp(r"git clone (?:-\S+ )*\S*?([\w.-]+?)(?:\.git)?/?[ \t]*(?:[ ]([\w.-]+)[ \t]*)?$", re.MULTILINE)
+_CLONING = regexp(r"git clone [^\n]{1,200}")
 _STANDARD = words("http json unittest email xml test tests")
 COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 

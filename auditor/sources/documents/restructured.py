@@ -8,18 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from auditor.regexp import regexp
+
 MAX_LINES = 20_000
 
-_ADORNMENT = re.compile(r"([=\-`:.'\"~^_*+#<>!$%&(),/;?@\[\\\]{|}])\1{2,}[ \t]*")
-_DIRECTIVE = re.compile(r"([ \t]*)\.\.[ \t]+([\w:+.-]+)::[ \t]*(.*)")
-_TARGET = re.compile(r"[ \t]*\.\.[ \t]+_([^:\n]{1,200}):[ \t]*(\S*)")
-_COMMENT = re.compile(r"[ \t]*\.\.(?:[ \t]|$)")
-_OPTION = re.compile(r"[ \t]+:[\w-]+:")
-_GRID = re.compile(r"[ \t]*\+(?:[-=]+\+)+[ \t]*")
-_SIMPLE = re.compile(r"[ \t]*=+(?:[ \t]+=+)+[ \t]*")
-_ITEM = re.compile(r"([ \t]*)(?:#\.|\(?\d{1,3}[.)])([ \t]+\S.*)")
-_LINK = re.compile(r"`([^`<>\n]{1,200}?)[ ]*<([^`<>\n]{1,500})>`__?")
-_ROLE = re.compile(
+_ADORNMENT = regexp(r"([=\-`:.'\"~^_*+#<>!$%&(),/;?@\[\\\]{|}])\1{2,}[ \t]*")
+_DIRECTIVE = regexp(r"([ \t]*)\.\.[ \t]+([\w:+.-]+)::[ \t]*(.*)")
+_TARGET = regexp(r"[ \t]*\.\.[ \t]+_([^:\n]{1,200}):[ \t]*(\S*)")
+_COMMENT = regexp(r"[ \t]*\.\.(?:[ \t]|$)")
+_OPTION = regexp(r"[ \t]+:[\w-]+:")
+_GRID = regexp(r"[ \t]*\+(?:[-=]+\+)+[ \t]*")
+_SIMPLE = regexp(r"[ \t]*=+(?:[ \t]+=+)+[ \t]*")
+_ITEM = regexp(r"([ \t]*)(?:#\.|\(?\d{1,3}[.)])([ \t]+\S.*)")
+_LINK = regexp(r"`([^`<>\n]{1,200}?)[ ]*<([^`<>\n]{1,500})>`__?")
+_ROLE = regexp(
     r":(?:[a-z]+:)?(doc|ref|file|code|command|term|download|literal)?:?"
     r"`(?:([^`<>\n]{1,200}?)[ ]*<([^`<>\n]{1,300})>|([^`\n]{1,200}))`"
 )

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from auditor.regexp import regexp
 from auditor.sources.documents.markdown import Code
 from auditor.sources.documents.phrases import words
 
 _SHELLS = words("bash sh shell zsh console terminal shell-session shellsession sh-session")
 _UNNAMED = words("text plaintext txt") | {""}
-_PROMPT = re.compile(
+_PROMPT = regexp(
     r"[ \t]*(?:\([\w.-]{1,40}\)[ ]?)?(?:[\w.-]{1,40}@[\w.-]{1,60}[: ][^ \t$%#]{0,80}[ ]?)?[$%\u276f\u279c][ \t]+"
 )
-_HERE = re.compile(r"<<-?[ ]?[\"']?([A-Za-z_]\w{0,30})")
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_HERE = regexp(r"<<-?[ ]?[\"']?([A-Za-z_]\w{0,30})")
+_ASSIGNMENT = regexp(r"[A-Za-z_]\w*=")
 _SEPARATORS = words("&& || ; | & ;; ( ) |&")
 _BEFORE = words("sudo time nohup exec command env then do else if while ! winpty")
 _RUNNERS = {
@@ -24,7 +24,7 @@ _RUNNERS = {
     ("rye", "run"): 2, ("bundle", "exec"): 2, ("npx",): 1, ("bunx",): 1, ("pnpm", "exec"): 2,
 }  # fmt: skip
 # What an unnamed block has to begin a line with to be taken for a command.
-_PLAIN_COMMAND = re.compile(
+_PLAIN_COMMAND = regexp(
     r"(?:docker[ -]compose|(?:docker|podman|kubectl)[ ](?:exec|run)|ssh|make|npm run|yarn run|pnpm run|python3?|bash|sh"
     r"|node|cp|git clone|cd)[ ]|\./[\w.]"
 )

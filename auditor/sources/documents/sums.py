@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from auditor.model import CountClaim, Location
+from auditor.regexp import regexp
 from auditor.sources.documents.markdown import Table
 from auditor.sources.documents.phrases import phrases
 from auditor.sources.documents.sections import Section
 from auditor.words import normal
 
-_COUNTED = re.compile(
+_COUNTED = regexp(
     r"(?:number of |no of |total )?(?:micro ?)?(?:services|containers)(?: count)?|(?:micro ?)?service count|of services"
 )
-_NUMBERS = re.compile(r"count|number|total|quantity|amount|no")
+_NUMBERS = regexp(r"count|number|total|quantity|amount|no")
 _SERVICES = phrases("(?:micro-?)?services")
-_NUMBER = re.compile(r"(\d{1,3})(\+)?(?:[ ](?:micro-?)?services)?")
-_TOTAL = re.compile(r"(?:grand |over ?all )?total(?: services)?|sum|all|overall")
+_NUMBER = regexp(r"(\d{1,3})(\+)?(?:[ ](?:micro-?)?services)?")
+_TOTAL = regexp(r"(?:grand |over ?all )?total(?: services)?|sum|all|overall")
 _MOST = 500
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from auditor.regexp import regexp
+
 _NUMBER = r"v?(\d{1,3}(?:\.\d{1,4}){0,3}(?:\.x)?\+?)"
 # Behind a name a number is a version only where nothing is counted with it: `Kafka 3 brokers`, `Redis 6379`.
-_BEHIND = re.compile(
+_BEHIND = regexp(
     rf"[ ]{_NUMBER}(?=$|[ ]?[,;|)(\]/]|[ ]-|[ ]?:[ ]|[ ][\u2013\u2014]|\.[ ]|-?alpine"
     r"|[ ](?:or|with|as|for|on|database|server|LTS)\b)"
 )
-_IMAGE = re.compile(r"(?:^|(?<=[\s`(/]))[a-z0-9][\w./-]{1,80}:v?(\d{1,3}(?:\.\d{1,5}){0,3})(?=[-\s`)|,]|$)")
-_CELL = re.compile(rf"(?:[\w ./-]{{0,40}}?[ ])?{_NUMBER}(?:[-_ ](?:alpine|slim|bookworm|LTS|management|community)\S*)?")
-_COLUMN = re.compile(r"(?i)^(?:image |current |docker )?(?:version|tag|release)s?$")
-_IMAGE_COLUMN = re.compile(r"(?i)^(?:docker |container )?images?(?: ?(?:/|and) ?tag)?$")
+_IMAGE = regexp(r"(?:^|(?<=[\s`(/]))[a-z0-9][\w./-]{1,80}:v?(\d{1,3}(?:\.\d{1,5}){0,3})(?=[-\s`)|,]|$)")
+_CELL = regexp(rf"(?:[\w ./-]{{0,40}}?[ ])?{_NUMBER}(?:[-_ ](?:alpine|slim|bookworm|LTS|management|community)\S*)?")
+_COLUMN = regexp(r"(?i)^(?:image |current |docker )?(?:version|tag|release)s?$")
+_IMAGE_COLUMN = regexp(r"(?i)^(?:docker |container )?images?(?: ?(?:/|and) ?tag)?$")
 
 
 def version(text: str, name: str) -> str | None:

@@ -12,13 +12,14 @@ from typing import Any
 
 from auditor.errors import TextError
 from auditor.model import Dashboard, Location, Panel, Query
+from auditor.regexp import regexp
 from auditor.sources.grafana.filled import ANY, fill_in, shape_of
 from auditor.sources.grafana.jsontext import Line, parse
 
 PANEL_LIMIT = 2_000
 _DEPTH = 6  # of rows within rows
 _OWN = frozenset({"-- Grafana --", "-- Dashboard --", "grafana", "__expr__", "-- Mixed --", "mixed", "datasource"})
-_REFERENCE = re.compile(r"\$\{?(\w+)(?::\w+)?\}?|\[\[(\w+)\]\]")
+_REFERENCE = regexp(r"\$\{?(\w+)(?::\w+)?\}?|\[\[(\w+)\]\]")
 _TEXT_LIMIT = 300
 
 

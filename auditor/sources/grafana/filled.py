@@ -13,6 +13,7 @@ from itertools import islice, product
 from auditor import promql
 from auditor.frozen import dataclass
 from auditor.matching import pattern
+from auditor.regexp import regexp
 
 ANY: tuple[str, ...] = ()  # the values of a variable that may hold anything
 
@@ -46,13 +47,13 @@ def shape_of(written: object) -> tuple[str, ...]:
 
 _LONGEST = 20_000  # characters of a query
 _TRIES = 64  # readings of a query whose variables stand outside of quotes
-_VARIABLE = re.compile(r"\$(\w+)|\[\[(\w+?)(?::\w+)?\]\]|\$\{(\w+)(?:\.[^:}]+)?(?::[^}]+)?\}")
-_STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`", re.DOTALL)
-_OPERATOR = re.compile(r"(=~|!~|!=|=)\s*$")
-_WORD = re.compile(r"[A-Za-z0-9_:]")
-_REGEX = re.compile(r"/(.{0,500})/|([^/].{0,500})", re.DOTALL)
-_GROUP = re.compile(r"(?<!\\)\(((?!\?)[^()]*)\)")
-_DURATION = re.compile(r"\d+(?:\.\d+)?(?:ms|[smhdwy])(?:\d+(?:ms|[smhdwy]))*")
+_VARIABLE = regexp(r"\$(\w+)|\[\[(\w+?)(?::\w+)?\]\]|\$\{(\w+)(?:\.[^:}]+)?(?::[^}]+)?\}")
+_STRING = regexp(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`", re.DOTALL)
+_OPERATOR = regexp(r"(=~|!~|!=|=)\s*$")
+_WORD = regexp(r"[A-Za-z0-9_:]")
+_REGEX = regexp(r"/(.{0,500})/|([^/].{0,500})", re.DOTALL)
+_GROUP = regexp(r"(?<!\\)\(((?!\?)[^()]*)\)")
+_DURATION = regexp(r"\d+(?:\.\d+)?(?:ms|[smhdwy])(?:\d+(?:ms|[smhdwy]))*")
 
 BUILT_IN: Mapping[str, str] = {
     "__rate_interval": "5m",

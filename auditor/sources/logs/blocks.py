@@ -13,10 +13,11 @@ from typing import Any
 
 from auditor.errors import TextError
 from auditor.frozen import dataclass
+from auditor.regexp import regexp
 
 _SIZE = 1 << 20  # bytes
 _DEPTH = 40
-_TOKEN = re.compile(
+_TOKEN = regexp(
     r"(?P<space>[ \t\r]+|//[^\n]*|/\*.*?\*/)|(?P<line>\n)|(?P<text>\"(?:[^\"\\\n]|\\.)*\"|`[^`]*`)"
     r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>\d+(?:\.\d+)?)|(?P<sign>[=!<>]=|&&|\|\||[^\s])",
     re.DOTALL,

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from auditor.matching import pattern
 from auditor.model import Location, LogInput, LogOutput
+from auditor.regexp import regexp
 from auditor.sources.logs.reading import at, items, mapping, mappings, output, parsed
 
 _LINE_LIMIT = 20_000
-_HEADER = re.compile(r"\[\s*([A-Za-z_]+)\s*\]")
+_HEADER = regexp(r"\[\s*([A-Za-z_]+)\s*\]")
 _SEEN = frozenset({"tail", "systemd", "forward", "syslog", "tcp", "udp", "http", "opentelemetry", "docker_logs"})
 _DEFAULT_PORTS = {"loki": 3100, "es": 9200, "opensearch": 9200, "forward": 24224, "gelf": 12201, "http": 80}
 _KEEPING = frozenset(

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from auditor import yamlfile
 from auditor.errors import TextError
 from auditor.model import Fault, Location, RulePattern
+from auditor.regexp import regexp
 from auditor.tree import Tree, join
 from auditor.yamlfile import Mapping, Sequence, Value, locate
 
 Resolve = Callable[[str], "str | None"]
 
 IN_CONTAINER = "/etc/prometheus"  # where the images keep their configuration
-_WILD = re.compile(r"[*?\[]")
+_WILD = regexp(r"[*?\[]")
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from auditor import yamlfile
 from auditor.compose.mounts import place_of, resolve_mount
 from auditor.model import Address, Definition, Location, PrometheusConfig, ScrapeJob
+from auditor.regexp import regexp
 from auditor.sources.logs import mounted
 from auditor.sources.logs.blocks import Block, Reference, parse_blocks
 from auditor.sources.logs.reading import address, items, mapping
@@ -21,7 +21,7 @@ from auditor.yamlfile import Mapping as YamlMapping
 from auditor.yamlfile import Sequence
 
 _DEPTH = 20
-_DSN = re.compile(r"@(?:tcp)?\(([^()\s]+)\)")
+_DSN = regexp(r"@(?:tcp)?\(([^()\s]+)\)")
 # What an exporter that is built into Alloy is told of whom it asks.
 _ASKED = (
     "redis_addr", "address", "server", "mongodb_uri", "data_source_name", "data_source_names", "kafka_uris",

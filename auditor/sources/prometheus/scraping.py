@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from auditor.compose.secrets import looks_secret
 from auditor.errors import SLIP, did_you_mean
 from auditor.model import Address, Location, Relabelling, ScrapeJob, ScrapeTarget
+from auditor.regexp import regexp
 from auditor.relabel import ACTIONS, Rule, relabel
 from auditor.sources.logs.reading import asked, engine_filters
 from auditor.sources.prometheus.reading import Reading
 from auditor.yamlfile import Mapping, Sequence, Value, locate
 
-_PORT = re.compile(r":([0-9]{1,5})")
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+_PORT = regexp(r":([0-9]{1,5})")
+_HOST = regexp(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _JOB_KEYS = frozenset(
     {

@@ -15,6 +15,7 @@ from auditor.compose.mounts import mounted_file
 from auditor.errors import AuditorError
 from auditor.frozen import dataclass
 from auditor.model import Address, Catalogue, Component, Definition, Entry, Location, Project, Reference
+from auditor.regexp import regexp
 from auditor.tree import Tree, join
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _PASSED_OVER = frozenset(
         "generated", "gen", "migrations", "stories", "coverage", "benchmarks", "bench", "public", "static",
     }
 )  # fmt: skip
-_TEST_FILE = re.compile(
+_TEST_FILE = regexp(
     r"(?:^test_|^conftest\.py$|_test\.\w+$|\.(?:test|spec|stories|min|d|config)\.\w+$|Tests?\.(?:java|kt|cs)$|Spec\.\w+$)"
 )
 
@@ -57,7 +58,7 @@ _TARGETS = (
 _ENDINGS = {
     "kong": (".yml", ".yaml", ".json"), "traefik": (".yml", ".yaml", ".toml"), "envoy": (".yml", ".yaml", ".json"),
 }  # fmt: skip
-_BUILT_IN = re.compile(r"(?i)^(?:nginx[\w.-]*\.conf|default\.conf|[\w.-]*\.conf\.template|[\w.-]+\.nginx)$")
+_BUILT_IN = regexp(r"(?i)^(?:nginx[\w.-]*\.conf|default\.conf|[\w.-]*\.conf\.template|[\w.-]+\.nginx)$")
 
 
 def with_told(

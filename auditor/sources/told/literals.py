@@ -13,32 +13,33 @@ from collections.abc import Collection, Iterator, Sequence
 
 from auditor.frozen import dataclass
 from auditor.model import Address
+from auditor.regexp import regexp
 
 MAX_NODES = 300_000
 MAX_LITERAL = 2_000  # characters
 
-_URL = re.compile(
+_URL = regexp(
     r"([a-z][a-z0-9+.-]{1,30})://(?:[^\s/@\"'<>{}]{0,200}@)?([A-Za-z0-9](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?)(?::(\d{1,5}))?(?=$|[/?#])"
 )
-_PAIR = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,62}):(\d{2,5})")
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{2,60}")
+_PAIR = regexp(r"([A-Za-z][A-Za-z0-9_-]{0,62}):(\d{2,5})")
+_WORD = regexp(r"[A-Za-z_][A-Za-z0-9_]{2,60}")
 _HTTP = frozenset({"http", "https", "ws", "wss"})
 _NO_HOST = frozenset(
     {"file", "sqlite", "data", "unix", "npm", "git", "ssh", "app", "asset", "res", "content", "jar", "chrome", "about",
      "classpath", "s3", "gs", "mailto", "urn", "javascript", "blob", "vscode", "memory", "mock", "test", "resource"}
 )  # fmt: skip
 # Hosts of examples and of tests' clients.
-_NOBODY = re.compile(
+_NOBODY = regexp(
     r"(?i)^(?:test\w*|example\w*|host\w*|server\w*|user|username|domain|dummy|foo|bar|baz|your.*|my.*|some.*|a|b|x|y|z|local\w*"
     r"|mock\w*|fake\w*|internal|placeholder|base|ip|address|url|backend_host|.*_host)$"
 )
 
 # Comments and literals of languages that write `//`; a text that is not closed ends with its line, or with the file.
-_C_LIKE = re.compile(
+_C_LIKE = regexp(
     r"//[^\n]*|/\*.*?(?:\*/|\Z)|\"\"\".*?(?:\"\"\"|\Z)|\"(?:\\.|[^\"\\\n])*\"?|`(?:\\.|[^`\\])*`?|'(?:\\.|[^'\\\n])*'?",
     re.DOTALL,
 )
-_HASH = re.compile(r"(?:(?<=\s)|^)#[^\n]*|\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?", re.MULTILINE)
+_HASH = regexp(r"(?:(?<=\s)|^)#[^\n]*|\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?", re.MULTILINE)
 _HASH_LANGUAGES = ("rb", "ex", "exs", "sh", "pl")
 
 

@@ -7,14 +7,15 @@ from collections.abc import Collection, Iterator
 
 from auditor.compose.references import addresses
 from auditor.model import Address
+from auditor.regexp import regexp
 
-_PART = re.compile(r"#[^\n]*|\"(?:\\.|[^\"\\])*\"?|'(?:\\.|[^'\\])*'?|[{};]|[^\s{};]+|\n")
+_PART = regexp(r"#[^\n]*|\"(?:\\.|[^\"\\])*\"?|'(?:\\.|[^'\\])*'?|[{};]|[^\s{};]+|\n")
 _PASSES = frozenset({"proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass"})
-_HOST = re.compile(r"(?:[a-z]+://)?([A-Za-z0-9][\w.-]{0,252}?)(?::(\d{1,5}))?(?:/\S*)?")
-_VARIABLE = re.compile(r"(?:[a-z]+://)?\$\{?(\w+)\}?(?:/\S*)?")
-_PAIR = re.compile(r"[A-Za-z][\w.-]*:\d{2,5}")
-_SERVER = re.compile(r"[ \t]+server(?:-template)?[ \t]+\S+[ \t]+(?:\d+(?:-\d+)?[ \t]+)?([A-Za-z][\w.-]*):(\d{1,5})\b")
-_CADDY = re.compile(r"[ \t]*(reverse_proxy|php_fastcgi|forward_auth|to)[ \t]+(.+)")
+_HOST = regexp(r"(?:[a-z]+://)?([A-Za-z0-9][\w.-]{0,252}?)(?::(\d{1,5}))?(?:/\S*)?")
+_VARIABLE = regexp(r"(?:[a-z]+://)?\$\{?(\w+)\}?(?:/\S*)?")
+_PAIR = regexp(r"[A-Za-z][\w.-]*:\d{2,5}")
+_SERVER = regexp(r"[ \t]+server(?:-template)?[ \t]+\S+[ \t]+(?:\d+(?:-\d+)?[ \t]+)?([A-Za-z][\w.-]*):(\d{1,5})\b")
+_CADDY = regexp(r"[ \t]*(reverse_proxy|php_fastcgi|forward_auth|to)[ \t]+(.+)")
 _PARTS = 10_000  # statements of a file
 Found = tuple[int, Address]
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from auditor import yamlfile
 from auditor.compose.references import addresses
 from auditor.model import Address
+from auditor.regexp import regexp
 from auditor.yamlfile import Mapping, Sequence, Value
 
-_ADDRESS_KEY = re.compile(r"(?i)(?:^|[_-])(?:url|uri|target|endpoint|address)$|(?:Url|Endpoint|Address)$")
-_TOML = re.compile(r"[ \t]*(?:url|address|endpoint)[ \t]*=[ \t]*\"([^\"\n]{1,500})\"[ \t]*(?:#.*)?")
+_ADDRESS_KEY = regexp(r"(?i)(?:^|[_-])(?:url|uri|target|endpoint|address)$|(?:Url|Endpoint|Address)$")
+_TOML = regexp(r"[ \t]*(?:url|address|endpoint)[ \t]*=[ \t]*\"([^\"\n]{1,500})\"[ \t]*(?:#.*)?")
 _DEEPEST = 40
 Found = tuple[int, Address]
 
