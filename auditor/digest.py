@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import blake2b
+
+from auditor.hashing import blake2b
 
 KEY_BYTES = 32
 _DIGEST_BYTES = 12  # 2**48 values until two are likely to collide
