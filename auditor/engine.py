@@ -306,9 +306,11 @@ def _severity(check: Check, service: Service | None) -> Severity:
 
 def _expected(check: str, service: Service | None) -> str | None:
     component = service.component if service else None
-    if component is None:
-        return None
-    return next((item.reason for item in component.expects if item.check == check), None)
+    if component is not None:
+        for item in component.expects:
+            if item.check == check:
+                return item.reason
+    return None
 
 
 _SHA256 = sha256()  # a copy of it is made in half the time

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from auditor.frozen import dataclass
 from auditor.regexp import regexp
 
@@ -24,6 +26,7 @@ class Image:
         return f"{short}{tag}@{self.digest}" if self.digest else f"{short}{tag}"
 
 
+@lru_cache(maxsize=16_384)
 def parse_image(text: str) -> Image | None:
     """The parts of a reference; None for a bare image id, or where a variable left a hole."""
     name, at, digest = text.strip().partition("@")

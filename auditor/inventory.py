@@ -348,7 +348,15 @@ class Snapshot:
 
     def service_of(self, definition: Definition) -> Service | None:
         """The service that a Compose service of a judged environment is."""
-        return self.service(definition.environment, self.called(definition))
+        known = self._service_of
+        key = definition.environment, definition.name
+        if key not in known:
+            known[key] = self.service(definition.environment, self.called(definition))
+        return known[key]
+
+    @cached_property
+    def _service_of(self) -> dict[tuple[str, str], Service | None]:
+        return {}
 
     def component_of(self, definition: Definition) -> Component | None:
         """The known component that a Compose service runs."""

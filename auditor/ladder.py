@@ -85,6 +85,7 @@ class _Memory:
 
     def __init__(self) -> None:
         self.missing: dict[tuple[str, str], Step | None] = {}
+        self.bare: dict[tuple[RungState, bool, str | None], Rung] = {}  # those without evidence: many are alike
         self.rungs: dict[tuple[str, str], Mapping[str, Rung]] = {}
         self.verdicts: dict[tuple[str, str], tuple[Verdict, tuple[str, ...]]] = {}
 
@@ -108,6 +109,7 @@ def _climbed(service: Service, snapshot: Snapshot) -> Mapping[str, Rung]:
     without, because = _WITHOUT.get(service.lifecycle, (frozenset(), ""))
     excuse = snapshot.excuse(host or service)
     required = _required(service, snapshot)
+    bare = _memory_of(snapshot).bare
     rungs = {}
     for name in RUNGS:
         subject = host if host and name in _FOLLOWS_HOST else service
@@ -118,7 +120,13 @@ def _climbed(service: Service, snapshot: Snapshot) -> Mapping[str, Rung]:
             step = Step(NOT_REQUIRED, excuse)
         elif host and name in _FOLLOWS_HOST:
             step = replace(step, reason=step.reason or f"follows its host `{host.name}`")
-        rungs[name] = Rung(step.state, name in required, step.reason, step.evidence)
+        if step.evidence:
+            rungs[name] = Rung(step.state, name in required, step.reason, step.evidence)
+            continue
+        key = step.state, name in required, step.reason
+        if key not in bare:
+            bare[key] = Rung(*key)
+        rungs[name] = bare[key]
     return rungs
 
 

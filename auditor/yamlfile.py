@@ -387,6 +387,7 @@ class _Reading:
         most, deepest, longest = self.limits.nodes, self.limits.depth, self.limits.scalar
         widest = self.limits.width
         documents: list[Value] = []
+        numbers: dict[str, Value] = {}  # text -> what it stands for: most come many times
         # The open container: its value, the lines of its children, the pending key of a mapping, the
         # event that began it, the counters at that moment, its height so far, whether it has a `<<`.
         container: Any = documents
@@ -425,10 +426,12 @@ class _Reading:
                 elif text in words:
                     value = words[text]
                 elif text[0] in numeric:
-                    try:
-                        value = number(text)
-                    except _TooLong:
-                        raise self.number_too_long(event) from None
+                    value = numbers.get(text)
+                    if value is None:
+                        try:
+                            value = numbers[text] = number(text)
+                        except _TooLong:
+                            raise self.number_too_long(event) from None
                 else:
                     value = text
                 if event.anchor is not None:

@@ -15,7 +15,7 @@ PACKAGES = ("auditor", "exporters")
 
 # From what everything may use to what may use everything. A module may import its own layer and those before it.
 LAYERS = (
-    ("errors", "frozen", "model", "words", "image", "causes", "digest", "setup", "__version__"),
+    ("errors", "frozen", "regexp", "hashing", "model", "words", "image", "causes", "digest", "setup", "__version__"),
     ("registry", "yamlfile", "tree"),
     (
         "matching",

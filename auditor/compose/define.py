@@ -602,7 +602,10 @@ def _lines(service: Mapping, environment: Mapping, faults: Faults) -> Lines:
         lines[key] = service.lines[key]
         if key == "build":
             value = build_mapping(value, service.lines[key])
-        todo.append((key, forms.get(key) if key in forms else value, 1))
+        elif key in forms:
+            value = forms[key]
+        if isinstance(value, _CONTAINERS):
+            todo.append((key, value, 1))
     while todo:
         path, value, depth = todo.pop()
         if depth >= _DEEPEST_LINE:

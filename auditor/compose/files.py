@@ -38,6 +38,7 @@ OVERRIDE_FILES = (
     "docker-compose.override.yml",
     "docker-compose.override.yaml",
 )
+_SIGNS = (b"$", b"!", b"\\")  # without them no text of a file is interpolated, tagged or escaped
 _MOST_FILES = 1_000
 _MOST_BYTES = 16 << 20
 _LONGEST_CHAIN = 100  # of `extends`
@@ -186,7 +187,12 @@ class Loader:
             check = "duplicate-key" if error.what.startswith("duplicate key") else "invalid-yaml"
             self.faults.add(error.what, _place(error, source), check=check, help=error.help, fatal=True)
             return []
-        ready = [self._interpolated(document, offset, scope) for document in parsed if document is not None]
+        as_it_is = not offset and not any(sign in data for sign in _SIGNS)
+        ready = [
+            self._ready(document) if as_it_is else self._interpolated(document, offset, scope)
+            for document in parsed
+            if document is not None
+        ]
         for document in ready:
             if not isinstance(document, Mapping):
                 self.faults.add("a Compose file is a mapping", self.places.at(offset + 1), fatal=True)
@@ -202,6 +208,9 @@ class Loader:
         for position, message in work.errors:
             self.faults.add(message, position, help="write a literal `$` as `$$`")
         self.tagged |= work.tagged
+        return self._ready(document)
+
+    def _ready(self, document: Value) -> Value:
         if self.interpolate and isinstance(document, Mapping):
             cast(document, self.faults, self.unknown)
         return document

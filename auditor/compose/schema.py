@@ -154,11 +154,16 @@ _BARE = frozenset((str, int, bool, type(None)))  # classes whose values are what
 def _bare(value: Value) -> Value:
     """A value of nothing but what the validator reads: no kinds of text, no infinity. Shared as far as it is so."""
     if isinstance(value, Mapping):
-        asked = ((key, item) for key, item in value.items() if item.__class__ not in _BARE)
-        changed = {key: bare for key, item in asked if (bare := _bare(item)) is not item}
-        return Mapping({**value, **changed}) if changed else value
+        changed: Mapping | None = None
+        for key, item in value.items():
+            if item.__class__ not in _BARE and (bare := _bare(item)) is not item:
+                changed = changed if changed is not None else Mapping(value)
+                changed[key] = bare
+        return value if changed is None else changed
     if isinstance(value, Sequence):
-        items = [item if item.__class__ in _BARE else _bare(item) for item in value]
+        if _BARE.issuperset(map(type, value)):
+            return value
+        items = [_bare(item) for item in value]
         return value if all(map(is_, items, value)) else Sequence(items)
     if isinstance(value, float) and not isfinite(value):
         return 0.5  # as much a number as what JSON cannot write

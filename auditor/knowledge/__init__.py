@@ -6,8 +6,8 @@ says which public page each fact was taken from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 
 from auditor.frozen import dataclass
 from auditor.model import Component
@@ -24,11 +24,7 @@ def by_image(components: tuple[Component, ...], image: str) -> Component | None:
     A mirror keeps the path (`mirror.example/bitnami/redis`), or hides it behind a prefix of its own
     (`mirror.example/hub/library/redis`, `mirror.example/hub/prom/prometheus`). `team/redis` is somebody's own image.
     """
-    images = _index(components).images
-    for path in _readings(image):
-        if path in images:
-            return images[path]
-    return None
+    return _index(components).of_image(image)
 
 
 def known_image(component: Component, image: str) -> str | None:
@@ -85,6 +81,7 @@ class _Index:
     keys: Mapping[str, Component]
     images: Mapping[str, Component]
     names: Mapping[str, Component]
+    of_image: Callable[[str], Component | None]
 
 
 _INDEXES = 4  # kept: one run asks for one, or two where the users' own files differ
@@ -97,13 +94,19 @@ def _index(components: tuple[Component, ...]) -> _Index:
     if known is None or known.components is not components:
         if len(_indexes) >= _INDEXES:
             _indexes.clear()
+        images = {image: component for component in components for image in component.images}
         known = _indexes[id(components)] = _Index(
             components,
             {component.key: component for component in components},
-            {image: component for component in components for image in component.images},
+            images,
             {plain(name): component for component in components for name in words(component)},
+            lru_cache(maxsize=16_384)(partial(_of_image, images)),
         )
     return known
+
+
+def _of_image(images: Mapping[str, Component], image: str) -> Component | None:
+    return next((images[path] for path in _readings(image) if path in images), None)
 
 
 def words(component: Component) -> tuple[str, ...]:
