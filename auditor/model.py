@@ -1092,6 +1092,7 @@ class ListItem:
     location: Location
     ports: tuple[int, ...] = ()
     version: str | None = None  # as written, `15`, `7.2+`
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -355,3 +355,10 @@ def test_no_secret_is_kept() -> None:
 def test_address_of(target: str, scheme: str, address: tuple[str, int] | None) -> None:
     found = address_of(target, scheme)
     assert (found and (found.host, found.port)) == address
+
+
+def test_a_path_that_prometheus_refuses_for_files_of_targets() -> None:
+    names = "t.json, 'a/*.yml', 'a/b*', 'a/*/b.yml', t.toml"
+    text = f"scrape_configs:\n  - job_name: a\n    file_sd_configs:\n      - files: [{names}]\n"
+    refused = [message.split("`")[1] for _, message, _ in faults(text)]
+    assert refused == ["a/b*", "a/*/b.yml", "t.toml"]  # as promtool does

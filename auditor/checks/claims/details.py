@@ -1,4 +1,4 @@
-"""Do the ports and versions that a document gives for a service hold?"""
+"""Do the ports, versions and owners that a document gives for a service hold?"""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from auditor.inventory import Service, Snapshot
 from auditor.model import Definition, Document, Lifecycle, ListItem, Location, Severity
 from auditor.regexp import regexp
 from auditor.registry import Problem, check
+from auditor.words import normal
 
 
 @check(
@@ -172,3 +173,56 @@ def _agrees(claimed: str, tag: str) -> bool:
     if any(all(a == b for a, b in zip(wanted, parts, strict=False)) for parts in found):
         return True
     return claimed.endswith("+") and list(map(int, found[0])) >= list(map(int, wanted))
+
+
+# --- owners ------------------------------------------------------------------------------------------------------
+
+
+@check(
+    Document,
+    Severity.WARNING,
+    fix="Correct the owner in the document, or in the catalogue.",
+    needs=("documents",),
+)
+def claimed_owner_wrong(document: Document, snapshot: Snapshot) -> Iterator[Problem]:
+    """A document names another owner of a service than its catalogue entry does.
+
+    Whoever looks there in an incident calls people who do not answer for it. Columns of owners and entries with
+    `owner: NAME` are read; `@org/data-team` and "Data team" are both `data-team`.
+
+    Bad:
+        catalogue:
+          services: {db: {title: PostgreSQL, owner: data-team}}
+        documents:
+          README.md: "## Services\\n\\n| Service | Owner |\\n|---|---|\\n| PostgreSQL | Platform |\\n"
+        compose:
+          services: {db: {image: "postgres:16.8"}}
+    Good:
+        catalogue:
+          services: {db: {title: PostgreSQL, owner: data-team}}
+        documents:
+          README.md: "## Services\\n\\n| Service | Owner |\\n|---|---|\\n| PostgreSQL | Data team |\\n"
+        compose:
+          services: {db: {image: "postgres:16.8"}}
+    """
+    environment = default_environment(snapshot)
+    if environment is None:
+        return
+    for item in (item for group in document.lists for item in group.items if item.owner):
+        name = snapshot.meant(environment, item)
+        entry = snapshot.entry(environment, name) if name else None
+        if entry is None or not entry.owner or _same_owner(item.owner or "", entry.owner):
+            continue
+        yield Problem(
+            f"{title_of(document)} names {item.owner} as the owner of `{entry.name}`, its entry `{entry.owner}`",
+            (item.location, entry.place("owner")),
+            service=entry.name,
+            environment=environment,
+            key=item.owner or "",
+        )
+
+
+def _same_owner(claimed: str, declared: str) -> bool:
+    """Whether two names may be meant for the same: one has all the words of the other, but for "team"."""
+    one, other = ({word for word in normal(name).split() if word != "team"} for name in (claimed, declared))
+    return one <= other or other <= one

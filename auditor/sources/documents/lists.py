@@ -9,6 +9,7 @@ from auditor.frozen import dataclass
 from auditor.model import ListItem, Location, ServiceList
 from auditor.regexp import regexp
 from auditor.sources.documents.markdown import Code, Item, List, Paragraph, Row, Table
+from auditor.sources.documents.owners import owner, owner_cell
 from auditor.sources.documents.phrases import phrases, words
 from auditor.sources.documents.sections import EXCLUDED, Section
 from auditor.sources.documents.versions import version, version_cell
@@ -142,6 +143,7 @@ class _Entry:
     ports: tuple[int, ...]
     known: bool  # it names something known
     version: str | None = None
+    owner: str | None = None
 
 
 def _list(items: Sequence[Item], title: str, line: int, known: _Known, path: str) -> Iterator[ServiceList]:
@@ -168,7 +170,8 @@ def _entry(item: Item, known: _Known, path: str) -> _Entry | None:
         port for child in item.children if normal(child.text).startswith("port") for port in _ports(child.text)
     )
     ports = tuple(dict.fromkeys(_ports(item.text) + below))
-    return _Entry(name, Location(path, item.line), ports, known.in_it(name), version(item.text, name))
+    place = Location(path, item.line)
+    return _Entry(name, place, ports, known.in_it(name), version(item.text, name), owner(item.text))
 
 
 def _is_absent(text: str) -> bool:
@@ -234,7 +237,7 @@ def _split(entries: Sequence[_Entry], known: _Known) -> Iterator[ListItem]:
         if len(parts) > 1 and not known.is_one(entry.name) and all(known.is_one(part) for part in parts):
             yield from (ListItem(part, entry.location) for part in parts)
         else:
-            yield ListItem(entry.name.partition(", ")[0], entry.location, entry.ports, entry.version)
+            yield ListItem(entry.name.partition(", ")[0], entry.location, entry.ports, entry.version, entry.owner)
 
 
 def _ports(text: str) -> tuple[int, ...]:
@@ -295,4 +298,4 @@ def _row_entry(row: Row, column: int, header: Sequence[str], known: _Known, path
     ports = tuple(port for port in found if 20 <= port < 65_536)
     name = _name(row.cells[column])
     said = version_cell(row.cells, header) or version(row.cells[column], name)
-    return _Entry(name, Location(path, row.line), ports, known.in_it(name), said)
+    return _Entry(name, Location(path, row.line), ports, known.in_it(name), said, owner_cell(row.cells, header))

@@ -36,6 +36,7 @@ _JOB_KEYS = frozenset(
         )),
     }
 )  # fmt: skip
+_TARGET_FILES = re.compile(r"[^*]*(?:\*[^/]*)?\.(?:json|yml|yaml|JSON|YML|YAML)")
 _HIDDEN = "__"  # labels that begin so are gone after relabelling
 
 
@@ -228,6 +229,11 @@ def _group(job: _Job, group: Mapping, path: str) -> Iterator[Found]:
 def _from_files(job: _Job) -> Iterator[Found]:
     for source in job.reading.mappings(job.item, "file_sd_configs", job.path):
         for pattern in job.reading.patterns(source, "files"):
+            if not _TARGET_FILES.fullmatch(pattern.pattern):
+                said = (
+                    f"Prometheus would refuse `{pattern.pattern}`: files of targets end in `.json`, `.yml` or `.yaml`"
+                )
+                job.reading.fault(f"{said}, and only their names may have a `*`", pattern.location)
             if not pattern.files:  # something may write them when it runs
                 job.unseen.add("file_sd_configs")
             for name in pattern.files or ():
