@@ -1039,6 +1039,7 @@ class LogInput:
     outputs: tuple[LogOutput, ...] = ()
     unclear: str | None = None
     sends: bool = False  # it sends on, though its configuration does not say where to
+    port: int | None = None  # where it waits for what others send; None: not known
 
 
 @dataclass(frozen=True, slots=True)

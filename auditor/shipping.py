@@ -108,10 +108,24 @@ def _by_driver(definition: Definition, snapshot: Snapshot) -> Shipment:
         return Shipment(True, f"{said}, which is `{found.service.name}`", place)
     if shipper.unread is not None:
         return Shipment(None, f"{said}, which is `{shipper.service}`; {shipper.unread}", place)
-    sent = [_sent(one, shipper, snapshot, certain=True) for one in shipper.inputs if one.kind == "receive"]
-    if not sent:
+    inputs = [one for one in shipper.inputs if one.kind == "receive"]
+    if not inputs:
         return Shipment(False, f"{said}, which is `{shipper.service}`, but no input of it receives logs", place)
+    waiting = [one for one in inputs if one.port is None or found.port in (None, one.port)]
+    if not waiting:
+        return Shipment(False, f"{said}, but no input of `{shipper.service}` listens on {found.port}", place)
+    sent = [_sent(one, shipper, snapshot, certain=True) for one in waiting]
     return min(sent, key=lambda made: (made.shipped is not True, made.shipped is not None))
+
+
+def fed_by_drivers(shipper: LogShipper, snapshot: Snapshot) -> bool:
+    """Whether the logging driver of a service sends to a shipper, at a port that it publishes."""
+    environment, own = shipper.environment, service_of(shipper, snapshot)
+    definitions = snapshot.definitions(environment).values()
+    sending = (one for one in definitions if one.active and one.logging_driver in SHIPPING_DRIVERS)
+    local = (one.logging_address for one in sending if one.logging_address)
+    found = (answer(one, None, environment, snapshot) for one in local if one.host in LOCAL_HOSTS | HOST_MACHINE)
+    return own is not None and any(one is not None and one.service is own for one in found)
 
 
 @lru_cache(maxsize=8)
@@ -191,6 +205,8 @@ def engine_fault(one: LogInput, shipper: LogShipper, snapshot: Snapshot) -> str 
         return None
     scheme, _, place = one.paths[0].partition("://")
     if scheme == "unix":
+        if any(variable.name == "DOCKER_HOST" for variable in reader.variables):
+            return None
         seen = reader.api_socket or any(_covers(mount.target, place) for mount in reader.mounts)
         return None if seen else f"asks the engine at {place}, which is not mounted"
     host, _, port = place.rpartition(":")

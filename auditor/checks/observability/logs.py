@@ -155,10 +155,11 @@ def logs_not_shipped(project: Project, snapshot: Snapshot) -> Iterator[Problem]:
 def _astray(shipper: LogShipper, snapshot: Snapshot) -> Iterator[Problem]:
     """What a shipper cannot ask, and its outputs that lead to nothing."""
     name = snapshot.known_as(shipper.environment, shipper.service)
+    taking = {"engine", "files", "journal"} | ({"receive"} if shipping.fed_by_drivers(shipper, snapshot) else set())
     for one in shipper.inputs:
         if why := shipping.engine_fault(one, shipper, snapshot):
             yield Problem(f"`{shipper.service}` {why}", (one.location,), service=name, key=f"engine {one.paths[0]}")
-        if one.kind in ("engine", "files", "journal") and not one.outputs and not one.sends and not one.unclear:
+        if one.kind in taking and not one.outputs and not one.sends and not one.unclear:
             said = f"`{shipper.service}` takes logs and sends them nowhere"
             yield Problem(said, (one.location,), service=name, key=f"nowhere {one.kind} {' '.join(one.paths)}")
     outputs = dict.fromkeys(out for one in shipper.inputs for out in one.outputs)

@@ -15,6 +15,7 @@ _LINE_LIMIT = 20_000
 _HEADER = regexp(r"\[\s*([A-Za-z_]+)\s*\]")
 _SEEN = frozenset({"tail", "systemd", "forward", "syslog", "tcp", "udp", "http", "opentelemetry", "docker_logs"})
 _DEFAULT_PORTS = {"loki": 3100, "es": 9200, "opensearch": 9200, "forward": 24224, "gelf": 12201, "http": 80}
+_LISTENS = {"forward": 24224, "syslog": 5140, "tcp": 5170, "udp": 5170, "http": 9880, "opentelemetry": 4318}
 _KEEPING = frozenset(
     {"file", "s3", "kinesis_streams", "cloudwatch_logs", "stackdriver", "datadog", "bigquery", "azure"}
 )
@@ -76,19 +77,24 @@ def _input(one: _Section, number: int, sections: list[_Section], unclear: str | 
     if name not in _SEEN:
         return
     tag = one.keys.get("tag") or (None if name == "forward" else f"{name}.{number}")
-    outputs = [made for s in sections if s.kind == "OUTPUT" and _matches(s, tag) for made in _output(s)]
+    taking = [section for section in sections if section.kind == "OUTPUT" and _matches(section, tag)]
+    outputs = [made for section in taking for made in _output(section)]
+    if tag is None and outputs and not any(_output(section) and _takes_all(section) for section in taking):
+        unclear = unclear or "its outputs take only what has certain tags"
     if name == "tail":
         paths = tuple(path.strip() for path in one.keys.get("path", "").split(",") if path.strip())
         yield LogInput("files", one.place, paths, outputs=tuple(outputs), unclear=unclear)
     else:
         kind = "journal" if name == "systemd" else "receive"
-        yield LogInput(kind, one.place, outputs=tuple(outputs), unclear=unclear)
+        said = one.keys.get("port", "")
+        port = int(said) if said.isdecimal() else None if said else _LISTENS.get(name)
+        yield LogInput(kind, one.place, outputs=tuple(outputs), unclear=unclear, port=port)
 
 
 def _matches(section: _Section, tag: str | None) -> bool:
     """Whether an output takes what has a tag; a `*` in the tag stands for a file's path; None: any tag."""
     if tag is None:
-        return True
+        return not section.keys.keys().isdisjoint({"match", "match_regex"})
     made = tag.replace("*", "var.log.containers.x")
     if "match_regex" in section.keys:
         try:
@@ -96,6 +102,10 @@ def _matches(section: _Section, tag: str | None) -> bool:
         except ValueError:
             return True
     return fnmatchcase(made, section.keys.get("match", ""))
+
+
+def _takes_all(section: _Section) -> bool:
+    return section.keys.get("match") in ("*", "**") or section.keys.get("match_regex") in (".*", ".+", "^.*$", "^.+$")
 
 
 def _output(section: _Section) -> tuple[LogOutput, ...]:

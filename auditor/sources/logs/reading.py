@@ -15,6 +15,7 @@ from auditor.yamlfile import Sequence, locate
 NOWHERE = frozenset(
     {"console", "stdout", "null", "blackhole", "counter", "debug", "logging", "nop", "exit", "flowcounter"}
 )
+ENGINE = "unix:///var/run/docker.sock"  # where programs look for one by themselves
 NAME = "__meta_docker_container_name"
 LABEL = "__meta_docker_container_label_"
 UNKNOWN_RULE = "?"  # the action of a rule that cannot be judged here

@@ -10,7 +10,19 @@ from typing import Any
 
 from auditor.errors import TextError
 from auditor.model import Location, LogInput, LogOutput, Relabelling
-from auditor.sources.logs.reading import NAME, asked, at, drop, items, keep, label_name, mapping, output, parsed
+from auditor.sources.logs.reading import (
+    ENGINE,
+    NAME,
+    asked,
+    at,
+    drop,
+    items,
+    keep,
+    label_name,
+    mapping,
+    output,
+    parsed,
+)
 
 _OWN = frozenset(
     {
@@ -62,13 +74,15 @@ def _input(name: str, sources: _Parts, middle: _Parts, sinks: _Parts) -> Iterato
         return
     outputs, unclear = _reached(name, middle, sinks)
     if kind == "docker_logs":
-        engine = asked(source.get("docker_host"))
+        engine = asked(source.get("docker_host") or ENGINE)
         yield LogInput("engine", place, engine, tuple(_rules(source)), outputs, unclear)
     elif kind == "file":
         paths = tuple(str(path) for path in items(source.get("include")))
         yield LogInput("files", place, paths, outputs=outputs, unclear=unclear)
     else:
-        yield LogInput("journal" if kind == "journald" else "receive", place, outputs=outputs, unclear=unclear)
+        port = re.fullmatch(r".*:(\d{1,5})", str(source.get("address")))
+        how = "journal" if kind == "journald" else "receive"
+        yield LogInput(how, place, outputs=outputs, unclear=unclear, port=int(port[1]) if port else None)
 
 
 def _rules(source: Mapping[str, Any]) -> Iterator[Relabelling]:
