@@ -167,6 +167,7 @@ def test_the_compiled_form_is_fresh() -> None:
         ("a:\n  title: A\n  kind: cache\n", "lacks `images`", 1),
         ("a:\n  title: A\n", "lacks `kind`", 1),
         ("a:\n  title: 1\n  kind: cache\n", "must be a text", 2),
+        ("a:\n  title: A\n  kind: cache\n  metrics: {port: 1}", "`metrics` of component `a` is no port with a path", 4),
         ("a:\n  title: A\n  kind: cache\n  ports: 0", "`0` in `ports` of component `a` is no port", 4),
         ("a:\n  title: A\n  kind: cache\n  ports: true", "no port", 4),
         ("a:\n  title: A\n  kind: cache\n  ports: 1, x", "`x` in `ports` of component `a` is no port", 4),

@@ -217,6 +217,9 @@ class _Item:
         return int(digits)
 
     def metrics(self, name: str) -> Metrics:
+        if isinstance(self.fields[name], yamlfile.Mapping | yamlfile.Sequence):
+            said = f"`{name}` of component `{self.key}` is no port with a path"
+            raise self.wrong(said, name, "write it in one, such as `9090` or `8200/v1/sys/metrics`")
         port, slash, path = str(self.fields[name]).partition("/")
         return Metrics(self._port(port, name), f"/{path}" if slash else "/metrics")
 
