@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from auditor.regexp import regexp
 from auditor.words import normal
 
 _COLUMNS = frozenset({"owner", "owners", "owned by", "owning team", "owner team", "service owner", "responsible"})
-_BEHIND = re.compile(r"(?i)\b(?:owner[ ]?:|owned[ ]by)[ ]{1,4}(@?[A-Za-z][\w./-]{0,60}\w)")
+_BEHIND = regexp(r"(?i)\b(?:owner[ ]?:|owned[ ]by)[ ]{1,4}(@?[A-Za-z][\w./-]{0,60}\w)")
 _NOBODY = frozenset({"", "none", "n a", "na", "tbd", "todo", "unknown", "nobody", "open", "various"})
 _LONGEST = 80
 

@@ -36,7 +36,7 @@ _JOB_KEYS = frozenset(
         )),
     }
 )  # fmt: skip
-_TARGET_FILES = re.compile(r"[^*]*(?:\*[^/]*)?\.(?:json|yml|yaml|JSON|YML|YAML)")
+_TARGET_FILES = regexp(r"[^*]*(?:\*[^/]*)?\.(?:json|yml|yaml|JSON|YML|YAML)")
 _HIDDEN = "__"  # labels that begin so are gone after relabelling
 
 
