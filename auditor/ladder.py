@@ -23,7 +23,17 @@ from auditor.model import (
     SwarmService,
     Verdict,
 )
-from auditor.scrapes import UNREACHABLE, UNSURE, WRONG_PATH, Scrape, hidden, is_unasked, live_scrapes_of, scrapes_of
+from auditor.scrapes import (
+    UNREACHABLE,
+    UNSURE,
+    WRONG_PATH,
+    WRONG_SCHEME,
+    Scrape,
+    hidden,
+    is_unasked,
+    live_scrapes_of,
+    scrapes_of,
+)
 
 PROVED, DISPROVED = RungState.PROVED, RungState.DISPROVED
 UNKNOWN, NOT_REQUIRED = RungState.UNKNOWN, RungState.NOT_REQUIRED
@@ -403,14 +413,19 @@ def _scraped_by_file(service: Service, snapshot: Snapshot) -> Step:
     return Step(DISPROVED, "no scrape job targets it or its exporter")
 
 
-_FAULTS = {UNREACHABLE: "with which Prometheus shares no network", UNSURE: "and nobody says that it listens there"}
+_FAULTS = {
+    UNREACHABLE: "with which Prometheus shares no network",
+    UNSURE: "and nobody says that it listens there",
+    WRONG_SCHEME: "which speaks plain HTTP",
+}
 
 
 def _by_target(scrape: Scrape) -> Step:
     target = scrape.target
     place = target.location if isinstance(target, ScrapeTarget) else None
     path = target.metrics_path if isinstance(target, ScrapeTarget) and scrape.fault == WRONG_PATH else ""
-    said = f"job `{target.job}` scrapes {_host_port(target)}{path}"
+    scheme = "https://" if scrape.fault == WRONG_SCHEME else ""
+    said = f"job `{target.job}` scrapes {scheme}{_host_port(target)}{path}"
     if scrape.fault is None:
         return Step(PROVED, None, _seen("prometheus", said, place))
     why = _FAULTS.get(scrape.fault, "where it has no metrics")

@@ -468,6 +468,7 @@ class Definition:
     granted_files: Mapping[str, str] = field(default_factory=dict)  # by `configs`: path in the container -> in the tree
     own_hosts: tuple[str, ...] = ()  # names that it alone resolves: by `extra_hosts`, `links` and `external_links`
     takes_samples: bool = False  # a Prometheus that others may push to
+    stays: bool = False  # its command is flags for its image's own program, none of which says where that listens
 
     def place(self, *fields: str) -> Location:
         """Where the first of `fields` that is written was decided, else where the service begins."""

@@ -186,7 +186,13 @@ def _usual_ports(component: Component) -> frozenset[int]:
 
 def _own_command(service: Service) -> bool:
     lines = service.definition.lines if service.definition else {}
-    return "command" in lines or "entrypoint" in lines
+    return ("command" in lines and not _stays(service)) or "entrypoint" in lines
+
+
+def _stays(service: Service) -> bool:
+    """Whether the flags that it is given say nothing of where it listens, and nothing else could."""
+    by_flag = service.component is not None and service.component.kind in SET_UP_BY_FLAGS
+    return by_flag and service.definition is not None and service.definition.stays
 
 
 def set_up(service: Service) -> bool:
@@ -194,13 +200,13 @@ def set_up(service: Service) -> bool:
     definition = service.definition
     if definition is None:
         return False
-    by_flag = service.component is not None and service.component.kind in _SET_UP_BY_FLAGS
+    by_flag = service.component is not None and service.component.kind in SET_UP_BY_FLAGS
     given = not by_flag and (definition.granted_files or any(_is_configuration(one) for one in definition.mounts))
     named = any(_may_move(variable.name, definition) for variable in definition.variables)
-    return bool(named or given) or not {"command", "entrypoint", "build"}.isdisjoint(definition.lines)
+    return bool(named or given) or _own_command(service) or "build" in definition.lines
 
 
-_SET_UP_BY_FLAGS = frozenset({"exporter", "metrics"})  # what their configuration says is not where they listen
+SET_UP_BY_FLAGS = frozenset({"exporter", "metrics"})  # what their configuration says is not where they listen
 _LISTENS = regexp(r"PORTS?(?:_|$)|LISTEN|BIND", re.IGNORECASE)  # KAFKA_ADVERTISED_LISTENERS
 _ADDRESS = regexp(r"(?:^|_)ADDR", re.IGNORECASE)  # HTTP_ADDR, but also the REDIS_ADDR of an exporter
 

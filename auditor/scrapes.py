@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -13,10 +14,12 @@ from auditor.discovered import container_labels, followed
 from auditor.frozen import dataclass
 from auditor.inventory import LOCAL_HOSTS, Service, Snapshot
 from auditor.model import Address, LiveTarget, ScrapeJob, ScrapeTarget
-from auditor.reach import Answer, address_in, answer, known_ports, set_up
+from auditor.reach import SET_UP_BY_FLAGS, Answer, address_in, answer, known_ports, set_up
+from auditor.regexp import regexp
 
 DEFAULT_PATH = "/metrics"
 UNREACHABLE, WRONG_PORT, WRONG_PATH, UNSURE = "unreachable", "wrong port", "wrong path", "unsure"
+WRONG_SCHEME = "wrong scheme"
 FEDERATED = "/federate"  # where a Prometheus gives what it has of others, and nothing of itself
 
 
@@ -24,8 +27,8 @@ FEDERATED = "/federate"  # where a Prometheus gives what it has of others, and n
 class Scrape:
     """One target that is meant to read a service's metrics. `own`: its own endpoint, not its exporter's.
 
-    fault: why a target of the files cannot work: `unreachable`, `wrong port`, `wrong path`; `unsure` where nobody says
-    that it listens on the port, and files do not tell of all; None where nothing speaks against it.
+    fault: why a target of the files cannot work: `unreachable`, `wrong port`, `wrong path`, `wrong scheme`; `unsure`
+    where nobody says that it listens on the port, and files do not tell of all; None where nothing speaks against it.
     """
 
     service: str
@@ -174,7 +177,9 @@ def _fault(found: Answer, target: ScrapeTarget) -> str | None:
     if _tells_nothing(found) or found.served is False:
         sure = target.address.host in LOCAL_HOSTS or _tells_of_ports(found)
         return WRONG_PORT if sure else UNSURE
-    return WRONG_PATH if target.probed is None and _elsewhere(found.service, target.metrics_path) else None
+    if target.probed is None and _elsewhere(found.service, target.metrics_path):
+        return WRONG_PATH
+    return WRONG_SCHEME if target.address.scheme == "https" and _plain(found.service) else None
 
 
 def federates(target: ScrapeTarget) -> bool:
@@ -192,6 +197,17 @@ def _elsewhere(service: Service, path: str) -> bool:
         return True
     usual = known.path if known and known.port and not declared else DEFAULT_PATH
     return path == DEFAULT_PATH != usual and not set_up(service)
+
+
+def _plain(service: Service) -> bool:
+    """Whether a known program, set up as its image is, surely speaks HTTP without TLS."""
+    component, definition = service.component, service.definition
+    if component is None or component.kind not in SET_UP_BY_FLAGS or definition is None or set_up(service):
+        return False
+    return not any(_TLS.search(variable.name) for variable in definition.variables)
+
+
+_TLS = regexp(r"TLS|SSL|CERT|HTTPS|WEB_CONFIG", re.IGNORECASE)
 
 
 def _tells_of_ports(found: Answer) -> bool:

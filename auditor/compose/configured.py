@@ -28,6 +28,22 @@ def takes_samples(service: Mapping) -> bool:
     return any(_RECEIVES.fullmatch(word) for value in commands for word in _words(value))
 
 
+# Flags that say where a program listens, by which scheme, or under which path it answers.
+_MOVES = regexp(
+    r"(?i)(?<!cluster\.)listen|bind|(?:^|[._-])ports?(?:$|[._-])|telemetry|metrics[._-]?(?:path|addr)|route-prefix"
+    r"|external-url|tls|web\.config|^-*addr|http|endpoint"
+)
+
+
+def stays(service: Mapping) -> bool:
+    """Whether its command is flags alone for what its image starts, and none of them moves where that listens."""
+    written = list(_words(service.get("command"))) if not service.get("entrypoint") else []
+    if not written or not written[0].startswith("-"):
+        return False
+    flags = [word.partition("=")[0] for word in written if word.startswith("-")]
+    return not any(_MOVES.search(flag) for flag in flags)
+
+
 def _names(value: Value, what: str) -> bool:
     """Whether some text of a command holds `what`: quickly said, and rarely so."""
     items = value if isinstance(value, Sequence) else (value,)

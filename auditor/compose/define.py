@@ -10,7 +10,7 @@ from dataclasses import field, replace
 from urllib.parse import urlsplit
 
 from auditor.compose import dockerfile
-from auditor.compose.configured import config_files, granted_files, takes_samples
+from auditor.compose.configured import config_files, granted_files, stays, takes_samples
 from auditor.compose.files import Loader, Source, beneath
 from auditor.compose.hardening import hardening, idle
 from auditor.compose.healthcheck import Question, question
@@ -158,6 +158,7 @@ def define(name: str, service: Mapping, position: int, context: Context) -> Defi
         config_files=config_files(service),
         own_hosts=own_hosts,
         takes_samples=takes_samples(service),
+        stays=stays(service),
         granted_files=granted_files(service, context.config_files),
     )
 

@@ -14,6 +14,7 @@ from auditor.scrapes import (
     UNREACHABLE,
     WRONG_PATH,
     WRONG_PORT,
+    WRONG_SCHEME,
     Scrape,
     federates,
     gone,
@@ -101,7 +102,7 @@ def _asked(target: ScrapeTarget) -> Iterator[tuple[str, Address, Location]]:
     needs=("prometheus", "compose"),
 )
 def target_port_wrong(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
-    """A scrape job asks a service at a port, or under a path, where it has no metrics.
+    """A scrape job asks a service at a port, under a path or by a scheme where it has no metrics.
 
     The target is down, or worse, answers something else. Silent where a running Prometheus finds the target up.
 
@@ -120,19 +121,23 @@ def target_port_wrong(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[
         prometheus:
           scrape_configs: [{job_name: redis, static_configs: [{targets: ["cache-metrics:9121"]}]}]
     """
-    for scrape, target in (*_faulty(config, snapshot, WRONG_PORT), *_faulty(config, snapshot, WRONG_PATH)):
+    faults = (WRONG_PORT, WRONG_PATH, WRONG_SCHEME)
+    for scrape, target in (pair for fault in faults for pair in _faulty(config, snapshot, fault)):
         service = scrape.answer.service
         if scrape.fault == WRONG_PATH and federates(target):
             continue
         path = target.metrics_path if scrape.fault == WRONG_PATH else ""
+        scheme = "https://" if scrape.fault == WRONG_SCHEME else ""
         meant = _meant(target, service, snapshot)
-        if meant is not None:
+        if scrape.fault == WRONG_SCHEME:
+            said = f"but `{service.name}` speaks plain HTTP"
+        elif meant is not None:
             said = f"which is `{service.name}` itself: `{meant.name}` is not there"
             service = meant
         else:
             said = f"but {_under(service) if path else _where(service, scrape.answer.port)}"
         yield Problem(
-            f"job `{target.job}` scrapes {_host_port(target)}{path}, {said}",
+            f"job `{target.job}` scrapes {scheme}{_host_port(target)}{path}, {said}",
             (target.location,),
             service=service.name,
             key=f"{target.job}:{target.address.port}",
