@@ -64,6 +64,7 @@ PRECEDENCE = (
     "target-down",
     "not-scraped",
     "alertmanager-not-connected",
+    "rule-invalid",
     "rules-not-loaded",
     "datasource-dead",
     "dead-alert",

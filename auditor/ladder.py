@@ -570,9 +570,11 @@ def _routed(service: Service, snapshot: Snapshot) -> Step:
     names = ", ".join(dict.fromkeys(f"`{receiver.name}`" for sent in deliveries for receiver in sent.receivers))
     if names:
         return Step(DISPROVED, f"its alerts end at {names}, which tells nobody")
-    held = any(sent.silent for sent in deliveries)
+    if any(sent.silent for sent in deliveries):
+        return Step(DISPROVED, "time intervals hold its alerts back at all times")
+    thrown_away = bool(deliveries) and all(sent.watch.kept_back for sent in deliveries)
     return Step(
-        DISPROVED, "time intervals hold its alerts back at all times" if held else "its alerts reach no receiver"
+        DISPROVED, "`alert_relabel_configs` throws its alerts away" if thrown_away else "its alerts reach no receiver"
     )
 
 

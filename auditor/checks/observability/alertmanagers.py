@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from auditor import alerting, hearing
 from auditor.checks.files import told
@@ -117,7 +118,12 @@ def rule_invalid(fault: Fault, snapshot: Snapshot) -> Iterator[Problem]:
         files:
           rules.yml: "groups: [{name: web, rules: [{alert: WebDown, expr: up == 0}]}]"
     """
-    yield told(fault)
+    problem = told(fault)
+    config = snapshot.prometheus_of(fault.environment) if fault.environment else None
+    if config is not None and not config.rules:
+        first = next((one for one in config.faults if one.check == "rule-invalid"), None)
+        problem = replace(problem, cause=no_rules(config)) if first == fault else problem
+    yield problem
 
 
 @check(

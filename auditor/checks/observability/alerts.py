@@ -309,7 +309,15 @@ def alert_not_routed(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
         yield Problem(f"the alerts of `{service.name}` ({alerts}) are sent to nobody: {why}", (place,), cause=cause)
     elif not ends and (silent := [route for one in sent for route in one.silent]):
         said = "are sent at no time: the time intervals of their route hold them back for ever"
-        yield Problem(f"the alerts of `{service.name}` ({alerts}) {said}", (silent[0].location,))
+        place = silent[0].location
+        yield Problem(f"the alerts of `{service.name}` ({alerts}) {said}", (place,), cause=f"held back:{place}")
+    elif prometheus is not None and sent and all(one.watch.kept_back for one in sent):
+        said = f"are thrown away before they are sent: by `alert_relabel_configs` of `{prometheus.path}`"
+        yield Problem(
+            f"the alerts of `{service.name}` ({alerts}) {said}",
+            (prometheus.alerting or Location(prometheus.path),),
+            cause=f"thrown away:{prometheus.path}",
+        )
     elif ends:
         names = ", ".join(f"`{receiver.name}`" for receiver in ends)
         unfilled = [receiver for receiver in ends if receiver.integrations]
