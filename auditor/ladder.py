@@ -502,8 +502,8 @@ def _logged(service: Service, snapshot: Snapshot) -> Step:
     if last and last.last:
         said = f'Loki has a line of `{last.label}="{last.value}"` of {last.last:%Y-%m-%d %H:%M} UTC'
         return Step(PROVED, None, _seen("loki", said))
-    if lines:
-        return Step(DISPROVED, "Loki has had no line of it for a day")
+    if lines or store.empty:
+        return Step(DISPROVED, f"Loki has had no line of {'it' if lines else 'anybody'} for a day", written.evidence)
     if written.state is PROVED and store.complete and shipping.names_anybody(store, snapshot):
         return Step(DISPROVED, "no label of Loki names it", written.evidence)
     return written

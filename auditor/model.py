@@ -1068,11 +1068,15 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class LogStore:
-    """What a running log store told of the labels that name services. complete: it was asked about all of them."""
+    """What a running log store told of the labels that name services. complete: it was asked about all of them.
+
+    empty: it has had no line at all of the last day, of whomever.
+    """
 
     environment: str
     lines: tuple[LogLine, ...] = ()
     complete: bool = True
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)

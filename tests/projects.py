@@ -287,7 +287,7 @@ def _store(snapshot: Snapshot, planes: Planes) -> tuple[LogStore, ...]:
         ago = item.pop("minutes_ago", None)
         last = snapshot.taken_at - timedelta(minutes=ago) if ago is not None else None
         lines.append(LogLine(**{"label": "container"} | item, last=last))
-    return (LogStore(snapshot.environments[0], tuple(lines)),)
+    return (LogStore(snapshot.environments[0], tuple(lines), empty=not lines),)
 
 
 def _peak(snapshot: Snapshot, environment: str, fields: dict[str, Any]) -> Peak:

@@ -473,7 +473,7 @@ CASES |= {
             }
         },
         "disproved",
-        "its alerts reach no receiver",
+        "`alert_relabel_configs` throws its alerts away",
     ),
     "routed: to the team": ("routed", WATCHED, "proved", None),
     "routed: to nobody": (

@@ -46,7 +46,7 @@ def read_loki(url: str, environment: str, *, timeout: float = 8.0) -> tuple[LogS
     if found and not lines:
         failed = next((answer for answer in found if isinstance(answer, EvidenceError)), None)
         raise failed or EvidenceError("Loki cannot be read: the answer holds no lines")
-    return (LogStore(environment, lines, len(lines) == len(pairs)),)
+    return (LogStore(environment, lines, len(lines) == len(pairs), empty=not known),)
 
 
 def _range() -> str:

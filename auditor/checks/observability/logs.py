@@ -194,7 +194,8 @@ def _asked_for(service: Service, snapshot: Snapshot) -> bool:
 def logs_stale(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     """The log store has had no line of a service for a day.
 
-    Either it has fallen silent, or its lines get lost. Silent where no label of the store names services.
+    Either it has fallen silent, or its lines get lost. Silent where no label of the store names services; where it has
+    had no line of anybody, that is told once.
 
     Bad:
         compose:
@@ -212,6 +213,8 @@ def logs_stale(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     store = shipping.store_of(service.environment, snapshot)
     if store is None or not deployed(service, snapshot) or snapshot.runs_once(service) or service.host is not None:
         return
+    if store.empty and service.component and service.component.kind == "log_store":
+        yield Problem("Loki has had no line of anybody for a day", _composed_at(service), key="empty")
     lines = shipping.lines_of(service, store, snapshot)
     if lines and not any(line.last for line in lines):
         names = ", ".join(dict.fromkeys(f'`{line.label}="{line.value}"`' for line in lines))
