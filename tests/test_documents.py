@@ -71,6 +71,8 @@ def ports(text: str) -> dict[str, tuple[int, ...]]:
         ("The system consists of 3 services.", 3, False, None),
         ("The system is composed of twelve microservices.", 12, False, None),
         ("It consists of twenty-one services.", 21, False, None),
+        ("The platform runs over thirty services.", 30, True, None),
+        ("At least six services are monitored.", 6, True, None),
         ("It is made of thirty microservices.", 30, False, None),
         ("The platform runs **a dozen microservices**.", 12, False, None),
         ("The platform runs two dozen services.", 24, False, None),

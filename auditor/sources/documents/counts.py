@@ -169,7 +169,8 @@ def _said_plainly(text: str, match: re.Match[str], number: int) -> bool:
     if number >= 10 and match[1].isdigit():
         return True
     # A small number often counts some of them: "the two services share a database".
-    return not before or _CLAIMING.search(before) is not None
+    claimed = _AT_LEAST.sub("", before).rstrip()
+    return not claimed or _CLAIMING.search(claimed) is not None
 
 
 def _sentence(text: str, end: int) -> str:
