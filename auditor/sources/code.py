@@ -62,6 +62,8 @@ def parse_implementation(tree: Tree, entry: Entry, directory: str) -> Implementa
     concerned = [place for place in places if place.concerns(words)] or places
     stubs = [stub for place in concerned if (stub := place.placeholder()) is not None]
     stubs += [stub for source in sources for stub in source.foreign_stubs()]
+    if files == [path] and sources and sources[0].has_no_code():
+        stubs.append(Placeholder("empty", "it holds no code", Location(path)))
     references = _unique(reference for source in sources for reference in source.references())
     first = concerned[0].location if concerned and len(files) == 1 else Location(path)
     return Implementation(entry.name, path, True, first, tuple(stubs[:MAX_FOUND]), references)
@@ -147,6 +149,14 @@ class _Source:
             return cls(path, text, None)
         return cls(path, text, module, tuple(ast.walk(module)))
 
+    def has_no_code(self) -> bool:
+        """Whether a file of code holds nothing but comments, and what begins every file of its language."""
+        if self.module:
+            named = not self.path.endswith("__init__.py")  # there for its package's sake
+            return named and all(isinstance(node, ast.Pass) or _is_text(node) for node in self.module.body)
+        ending = self.path.rpartition(".")[2]
+        return ending in _OTHER_LANGUAGES and not _BEGINS.sub("", _COMMENT.sub("", self.text)).strip()
+
     def bases(self) -> Iterator[str]:
         """The names of classes that others are derived from."""
         for node in self.nodes:
@@ -193,6 +203,17 @@ class _Source:
         for line, text, whole in texts:
             for address in _outside(text, whole):
                 yield Reference(address, "code", Location(self.path, line))
+
+
+_COMMENT = regexp(r"/\*.*?\*/|^[ \t]*(?://|#)[^\n]*", re.DOTALL | re.MULTILINE)
+_BEGINS = regexp(
+    r"(?m)^[ \t]*(?:package[ ][\w.]+;?|export[ ]\{\};?|module\.exports[ ]?=[ ]?\{\};?|<\?php|[\"']use strict[\"'];?)"
+    r"[ \t]*$"
+)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 _SPACE = r"(?:\s|//[^\n]*\n)*"
