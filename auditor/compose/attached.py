@@ -227,7 +227,7 @@ def volumes(value: Value, work: Work) -> Value:
     """Each mount in its long form, the last one of a target."""
     if not isinstance(value, Sequence):
         raise FormError("wants a list")
-    found: dict[object, tuple[Value, int]] = {}
+    found: dict[object, tuple[Value, int, bool]] = {}
     for item, position in zip(value, value.lines, strict=True):
         work.position = position
         try:
@@ -236,16 +236,21 @@ def volumes(value: Value, work: Work) -> Value:
             work.refuse(str(error), position)
             continue
         key = mount.get("target") if isinstance(mount, Mapping) else mount
-        found[key] = (mount, position)
-    # Compose tells targets apart as written first, and once more when they are clean.
-    cleaned: dict[object, tuple[Value, int]] = {}
-    for written_key, (mount, position) in found.items():
-        target = clean(written_key) if isinstance(written_key, str) else None
-        if isinstance(mount, Mapping) and target:
+        found[key] = (mount, position, isinstance(item, Mapping))
+    # Compose tells targets apart as written first, and once more when those of short forms are clean.
+    apart = {
+        clean(key) if isinstance(key, str) and not long else key: (mount, position)
+        for key, (mount, position, long) in found.items()
+    }
+    mounts: set[str] = set()
+    for key, (mount, position) in apart.items():
+        if isinstance(mount, Mapping) and isinstance(key, str) and (target := clean(key)):
             mount["target"] = target
-        cleaned[target or written_key] = (mount, position)
-    lines = [line for _, line in cleaned.values()]
-    return Sequence([mount for mount, _ in cleaned.values()], line=value.line, lines=lines)
+            if target in mounts and not work.inactive:
+                work.refuse(f"`volumes` mounts `{target[:60]}` twice", position)
+            mounts.add(target)
+    lines = [line for _, line in apart.values()]
+    return Sequence([mount for mount, _ in apart.values()], line=value.line, lines=lines)
 
 
 def _mount(item: Value, work: Work) -> Value:

@@ -262,7 +262,7 @@ def _mount(mount: Mapping, work: Work) -> Mapping:
     if mount.get("type") == "bind" and not isinstance(mount.get("source"), str):
         raise FormError("a bind mount wants a `source`")
     made = _with(mount, "target", lambda target: attached.clean(str(target)))
-    return _with(made, "source", lambda path: attached.mounted(str(path), work)) if made["type"] == "bind" else made
+    return _with(made, "source", lambda path: attached.mounted(str(path), work)) if made.get("type") == "bind" else made
 
 
 def _devices(value: Value, work: Work) -> Value:
