@@ -35,6 +35,7 @@ from auditor.compose.schema import Schema
 from auditor.compose.service import SERVICE, canonical_service
 from auditor.compose.uninterpreted import nulled_model, uninterpreted
 from auditor.compose.values import boolean, scalar_text
+from auditor.compose.variables import NAMELESS
 from auditor.errors import TextError
 from auditor.frozen import dataclass
 from auditor.model import EnvironmentSpec, Fault, Location, Project
@@ -153,7 +154,8 @@ def _judged(
     refused: list[Fault] = []
     spoken: list[Fault] = []
     for fault in faults:
-        if fault.check == "unresolved-variable" and fault.message.endswith("is not set") and _optional(fault):
+        unset = fault.check == "unresolved-variable" and fault.message.endswith("is not set") and _optional(fault)
+        if unset or fault.message == NAMELESS:
             spoken.append(fault)
         elif fault.service in inactive and any(part in fault.message for part in _OF_THE_WHOLE):
             continue

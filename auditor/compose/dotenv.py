@@ -15,7 +15,8 @@ from auditor.regexp import regexp
 _LARGEST = 1 << 20
 _BLANK = regexp(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _EXPORT = regexp(r"export[ \t]+")
-_KEY = regexp(r"([\w.\-\[\]]*)[ \t]*(=|:|(?=\r?\n|\r?\Z|[ \t]*#))")
+_KEY = regexp(r"([\w.\-\[\]]*)[ \t]*(=|:|(?=\r?\n))")
+_UNENDED = regexp(r"[\w.\-\[\] \t\r]+\Z")
 _SPACE = regexp(r"[ \t]*")
 _SINGLE = regexp(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _DOUBLE = regexp(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -42,7 +43,8 @@ def parse(
     earlier: AnyMapping[str, str] = MappingProxyType({}),
     raw: bool = False,
 ) -> dict[str, Entry]:
-    """The variables of an env file; the last of two equal names wins.
+    """The variables of an env file; the last of two equal names wins. A last line that is only a name and has no end
+    is the value of a variable whose name is empty.
 
     `inherited`: what a bare `NAME` line and `${X}` take before they take earlier lines; `earlier`: those of earlier
     files. `raw`: `format: raw`, everything after `=` as it stands. Raises TextError at the first line that Compose
@@ -113,6 +115,9 @@ class _Reading:
                 return
             self._skip(_EXPORT)
             line = self.line
+            if unended := _UNENDED.match(self.text, self.at):
+                self._set("", unended[0].rstrip(), line)  # a name that no line end follows, so Compose reads a value
+                return
             match = _KEY.match(self.text, self.at)
             if match is None:
                 raise self._refuse("no `NAME=value`: a name without spaces, then `=`")
@@ -175,7 +180,7 @@ def _unescape(match: re.Match[str]) -> str:
     return chr(int(match[1], 8)) if _OCTAL.fullmatch(match[1]) else f"\\{match[1]}"
 
 
-_BARE = regexp(r"^[ \t]*(?:export[ \t]+)?([\w.\-\[\]]+)[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE)
+_BARE = regexp(r"^[ \t]*(?:export[ \t]+)?([\w.\-\[\]]+)[ \t]*\r?\n", re.MULTILINE)
 
 
 def bare_names(data: bytes) -> tuple[str, ...]:

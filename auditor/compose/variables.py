@@ -52,6 +52,9 @@ class Variables:
     switches: tuple[str, ...]
 
 
+NAMELESS = "a last line without an end, which Compose takes for a value without a name: no container starts with it"
+
+
 class Reader:
     """Judges the variables of one project's services."""
 
@@ -141,6 +144,9 @@ class Reader:
         earlier = {key: item.value for key, item in before.items()}
         known = {**own, **self.values} if own else self.values
         entries = self.loader.parse_env(self._data(file), file.path, known, earlier, raw=file.raw)
+        if nameless := entries.pop("", None):
+            help = "end the file with a new line"
+            self.loader.faults.add(NAMELESS, Location(file.path, nameless.line), help=help)
         return {
             key: self.judge(key, entry.value, Location(file.path, entry.line), own=False, from_file=True)
             for key, entry in entries.items()

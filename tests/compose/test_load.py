@@ -96,6 +96,14 @@ def test_discovery_climbs_to_the_root() -> None:
     assert found.files == ("compose.yaml",)
 
 
+@pytest.mark.parametrize(("ending", "said"), [("\nHOME", 1), ("\nHOME\n", 0), ("\n", 0), ("", 0)])
+def test_a_last_line_that_becomes_a_value_without_a_name_is_told(ending: str, said: int) -> None:
+    found = project({"compose.yaml": "services: {a: {image: x, env_file: e.env}}", "e.env": f"A=1{ending}"})
+    message = "a last line without an end, which Compose takes for a value without a name"
+    assert [fault.location for fault in found.faults if message in fault.message] == [Location("e.env", 2)] * said
+    assert [variable.name for variable in found.definitions[0].variables] == ["A"]
+
+
 def test_compose_file_from_dot_env() -> None:
     files = {".env": "COMPOSE_FILE=a.yaml:b.yaml\nCOMPOSE_PROJECT_NAME=Named.1\nCOMPOSE_PROFILES=p\n"}
     files |= {"a.yaml": "services: {a: {image: x, profiles: [p]}}", "b.yaml": "services: {a: {image: y}}"}

@@ -171,7 +171,8 @@ def why(path: Path, value: object, name: str, text: str, line: int) -> str | Non
     """
     if not is_compose(name):
         raw, key = text.splitlines()[line - 1].lstrip("\ufeff"), re.escape(path[-1])
-        return "value" if re.match(rf"\s*(?:export\s+)?{key}\s*(?:[=:]|$)", raw) else None
+        given = re.escape(shown(value)) if not key else rf"{key}\s*(?:[=:]|$)"  # a last line may be a value alone
+        return "value" if re.match(rf"\s*(?:export\s+)?{given}", raw) else None
     stands, own = written(text), {shown(path[-1]), path[-1].lower(), *_ALSO.get(path[-1], ())}
     if "=" in shown(value):  # an item that was a key with its value
         own.add(shown(value).partition("=")[0])
