@@ -238,13 +238,13 @@ def volumes(value: Value, work: Work) -> Value:
         key = mount.get("target") if isinstance(mount, Mapping) else mount
         found[key] = (mount, position, isinstance(item, Mapping))
     # Compose tells targets apart as written first, and once more when those of short forms are clean.
-    apart = {
+    apart: dict[object, tuple[Value, int]] = {
         clean(key) if isinstance(key, str) and not long else key: (mount, position)
         for key, (mount, position, long) in found.items()
     }
     mounts: set[str] = set()
-    for key, (mount, position) in apart.items():
-        if isinstance(mount, Mapping) and isinstance(key, str) and (target := clean(key)):
+    for written_key, (mount, position) in apart.items():
+        if isinstance(mount, Mapping) and isinstance(written_key, str) and (target := clean(written_key)):
             mount["target"] = target
             if target in mounts and not work.inactive:
                 work.refuse(f"`volumes` mounts `{target[:60]}` twice", position)
