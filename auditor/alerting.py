@@ -192,13 +192,14 @@ def can_select(part: Part, config: PrometheusConfig, snapshot: Snapshot, server:
         configs = [one for one in snapshot.prometheus_configs(environment) if _is_target(part.selector, one)]
         if any(has_series_of(server, one.path, environment, snapshot) for one in configs):
             return True
-    now = now_of(part.selector, found_now(snapshot, environment), labels_given(snapshot, environment))
-    if now:
+    seen, inner = found_now(snapshot, environment), tuple(unfolded(part, config))
+    now = now_of(part.selector, seen, labels_given(snapshot, environment))
+    if now and (inner or seen.get(str(part.selector))):  # without any: what rules record has no such label
         return True
     still = {one.name for one in snapshot.of_kind(environment, "exporter") if mute(one, snapshot)} if now == () else ()
     return any(
         selects(one.selector, each) is not Match.NO
-        for one in unfolded(part, config)
+        for one in inner
         for each in candidates(one.selector, environment, snapshot)
         if (now is None or silent(each) or each.service in still)
         and has_series_of(server, each.server, environment, snapshot)
