@@ -54,8 +54,9 @@ def read_shipper(tree: Tree, definition: Definition, component: str, environment
         return replace(unread, unread=f"its configuration cannot be read: {error.what}", faults=tuple(faults))
     if inputs is None:
         return replace(unread, unread=f"no mounted file is the configuration of `{definition.name}`")
-    spans = otel.traces(texts) if component == "otel-collector" else None
-    return replace(unread, inputs=inputs, traces=spans or (), location=Location(next(iter(texts)), 1))
+    spans = {"otel-collector": otel.traces, "alloy": alloy.traces}.get(component)
+    traces = (spans(texts) if spans else None) or ()
+    return replace(unread, inputs=inputs, traces=traces, location=Location(next(iter(texts)), 1))
 
 
 def mounted(tree: Tree, definition: Definition, endings: tuple[str, ...]) -> Iterator[str]:

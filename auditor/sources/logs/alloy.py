@@ -35,6 +35,31 @@ def parse(texts: Mapping[str, bytes]) -> tuple[LogInput, ...] | None:
     return tuple(made for place in places for made in _input(place, named))
 
 
+def traces(texts: Mapping[str, bytes]) -> tuple[LogInput, ...]:
+    """The receivers of spans, each with the exporters that it gets to."""
+    places = [_Place(block, path) for path, data in texts.items() for block in parse_blocks(data, path)]
+    named = {f"{place.block.kind}.{place.block.label}": place for place in places}
+    receivers = [place for place in places if place.block.kind.startswith("otelcol.receiver.")]
+    return tuple(LogInput("receive", one.location, outputs=tuple(_exported(one, named, set()))) for one in receivers)
+
+
+def _exported(place: _Place, named: _Named, seen: set[str]) -> Iterator[LogOutput]:
+    """The exporters that spans get to from a component, through whatever lies between."""
+    for following in (
+        one for out in place.block.every("output") for one in _found(out.attributes.get("traces"), named)
+    ):
+        block = following.block
+        if (key := f"{block.kind}.{block.label}") in seen or not block.kind.startswith("otelcol."):
+            continue
+        seen.add(key)
+        if block.kind.startswith("otelcol.exporter."):
+            for client in block.every("client"):
+                where = Location(following.path, client.line)
+                yield from output(block.kind.rpartition(".")[2], [client.attributes.get("endpoint")], where)
+        else:
+            yield from _exported(following, named, seen)
+
+
 def _input(place: _Place, named: _Named) -> Iterator[LogInput]:
     block = place.block
     family, _, kind = block.kind.rpartition(".")
