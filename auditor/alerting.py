@@ -12,6 +12,7 @@ from auditor.matching import all_hold, holds
 from auditor.model import (
     AlertmanagerConfig,
     AlertRule,
+    Inhibition,
     LiveTarget,
     Location,
     Matcher,
@@ -20,8 +21,9 @@ from auditor.model import (
     Route,
 )
 from auditor.promql import Kept, Part, Selector, parts
+from auditor.regexp import regexp
 from auditor.relabel import Rule, relabel
-from auditor.routing import never_sends
+from auditor.routing import inhibited, never_sends, taken
 from auditor.scrapes import mute
 from auditor.series import (
     SYNTHETIC,
@@ -380,36 +382,47 @@ class Delivery:
     receivers: tuple[Receiver, ...]
     certain: bool  # no label whose value is not known decides
     silent: tuple[Route, ...] = ()  # of the routes those whose time intervals never let anything through
+    inhibitor: AlertRule | None = None  # an alert that fires at all times and keeps this one from being sent
 
 
-def delivery(watch: Watch, config: AlertmanagerConfig) -> Delivery:
-    """Where an alert goes in Alertmanager's route tree."""
+def deliveries(service: Service, config: AlertmanagerConfig, snapshot: Snapshot) -> tuple[Delivery, ...]:
+    """Where each alert goes that can certainly fire for a service."""
+    always = _firing_always(snapshot, service.environment)
+    return tuple(delivery(watch, config, always) for watch in watches(service, snapshot) if watch.sure)
+
+
+Firing = tuple[tuple[AlertRule, Mapping[str, str]], ...]
+
+
+@lru_cache(maxsize=8)
+def _firing_always(snapshot: Snapshot, environment: str) -> Firing:
+    """The alerts that fire at all times, as a dead man's switch does, with their labels."""
+    return tuple(
+        (rule, {**server.external_labels, **rule.labels, "alertname": rule.name})
+        for rule, server in by_server(environment, snapshot)
+        if _ALWAYS.fullmatch(rule.expr) and not _templated(rule)
+    )
+
+
+_ALWAYS = regexp(r"\s*vector\(\s*\d+(?:\.\d+)?\s*\)\s*")
+
+
+def delivery(watch: Watch, config: AlertmanagerConfig, always: Firing = ()) -> Delivery:
+    """Where an alert goes in Alertmanager's route tree. always: the alerts that fire at all times."""
     if config.root is None or watch.kept_back:
         return Delivery(watch, (), (), True)
-    routes, certain = _taken(config.root, watch)
+    rules = [rule for rule in config.inhibitions if watch.unknown.isdisjoint(_looked_at(rule))]
+    for rule, labels in always:
+        if rule is not watch.rule and inhibited(watch.labels, [labels], rules):
+            return Delivery(watch, (), (), True, inhibitor=rule)
+    routes, certain = taken(config.root, watch.labels, watch.unknown)
     by_name = {receiver.name: receiver for receiver in config.receivers}
     silent = tuple(route for route in routes if never_sends(route, config))
     names = dict.fromkeys(route.receiver for route in routes if route not in silent)
     receivers = tuple(by_name[name] for name in names if name in by_name)
-    return Delivery(watch, tuple(routes), receivers, certain, silent)
+    return Delivery(watch, routes, receivers, certain, silent)
 
 
-def _taken(route: Route, watch: Watch) -> tuple[list[Route], bool]:
-    """The routes that an alert can take, every one of them where a label decides whose value is not known."""
-    found: list[Route] = []
-    certain, open_end = True, True
-    for child in route.routes:
-        holding = [holds(m, watch.labels) if m.label not in watch.unknown else None for m in child.matchers]
-        if False in holding:
-            continue
-        below, sure = _taken(child, watch)
-        found += below
-        certain = certain and sure
-        if None in holding:
-            certain = False
-        elif not child.goes_on:
-            open_end = False
-            break
-        else:
-            open_end = False
-    return ([*found, route] if open_end else found), certain
+def _looked_at(rule: Inhibition) -> frozenset[str]:
+    """The labels of an alert that decide whether a rule inhibits it."""
+    return frozenset({*rule.equal, *(m.label for m in (*rule.sources, *rule.targets))})

@@ -558,7 +558,7 @@ def _routed(service: Service, snapshot: Snapshot) -> Step:
     prometheus = snapshot.prometheus_of(service.environment)
     if prometheus and (why := hearing.unheard(prometheus, snapshot)):
         return Step(DISPROVED, why)
-    deliveries = [alerting.delivery(watch, config) for watch in alerting.watches(service, snapshot) if watch.sure]
+    deliveries = alerting.deliveries(service, config, snapshot)
     told = {one: hearing.tells(one, config, snapshot) for sent in deliveries for one in sent.receivers}
     for sent in deliveries:
         receiver = next((one for one in sent.receivers if told[one]), None)
@@ -570,6 +570,8 @@ def _routed(service: Service, snapshot: Snapshot) -> Step:
     names = ", ".join(dict.fromkeys(f"`{receiver.name}`" for sent in deliveries for receiver in sent.receivers))
     if names:
         return Step(DISPROVED, f"its alerts end at {names}, which tells nobody")
+    if over := next((sent.inhibitor for sent in deliveries if sent.inhibitor), None):
+        return Step(DISPROVED, f"alert `{over.name}` fires at all times and inhibits its alerts")
     if any(sent.silent for sent in deliveries):
         return Step(DISPROVED, "time intervals hold its alerts back at all times")
     thrown_away = bool(deliveries) and all(sent.watch.kept_back for sent in deliveries)

@@ -7,12 +7,12 @@ them against `amtool config routes test` and a running Alertmanager.
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from auditor.matching import all_hold
+from auditor.matching import all_hold, holds
 from auditor.model import AlertmanagerConfig, Inhibition, Route, TimeRange
 
 Labels = Mapping[str, str]
@@ -20,18 +20,30 @@ Labels = Mapping[str, str]
 
 def routes_of(root: Route, labels: Labels) -> tuple[Route, ...]:
     """The routes that an alert with these labels takes, in their order; the root where no other takes it."""
-    return tuple(_matched(root, labels)) if all_hold(root.matchers, labels) else ()
+    return taken(root, labels)[0]
 
 
-def _matched(route: Route, labels: Labels) -> list[Route]:
+def taken(route: Route, labels: Labels, unknown: Container[str] = ()) -> tuple[tuple[Route, ...], bool]:
+    """The routes that an alert can take, and whether it surely takes them all.
+
+    unknown: the names of labels that it may have with any value; where one decides, every route is among them.
+    """
     found: list[Route] = []
+    certain, here = True, True
     for child in route.routes:
-        if not all_hold(child.matchers, labels):
+        holding = [holds(m, labels) if m.label not in unknown else None for m in child.matchers]
+        if False in holding:
             continue
-        found += _matched(child, labels)
+        below, sure = taken(child, labels, unknown)
+        found += below
+        certain = certain and sure
+        if None in holding:
+            certain = False
+            continue
+        here = False
         if not child.goes_on:
             break
-    return found or [route]
+    return (*found, *((route,) if here else ())), certain
 
 
 def inhibited(labels: Labels, firing: Iterable[Labels], rules: Iterable[Inhibition]) -> bool:

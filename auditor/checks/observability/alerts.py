@@ -298,7 +298,7 @@ def alert_not_routed(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
     prometheus = snapshot.prometheus_of(service.environment)
     if config is None or config.root is None or not _to_be_watched(service, snapshot):
         return
-    sent = [alerting.delivery(watch, config) for watch in alerting.watches(service, snapshot) if watch.sure]
+    sent = alerting.deliveries(service, config, snapshot)
     alerts = ", ".join(dict.fromkeys(f"`{one.watch.rule.name}`" for one in sent))
     ends = list(dict.fromkeys(receiver for one in sent for receiver in one.receivers))
     if prometheus is not None and (why := hearing.unheard(prometheus, snapshot)):
@@ -307,6 +307,10 @@ def alert_not_routed(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
         place = prometheus.alerting or Location(prometheus.path)
         cause = missing(name) if absent else unheard(prometheus)
         yield Problem(f"the alerts of `{service.name}` ({alerts}) are sent to nobody: {why}", (place,), cause=cause)
+    elif not ends and (over := next((one.inhibitor for one in sent if one.inhibitor), None)):
+        said = f"are sent at no time: alert `{over.name}` always fires and inhibits them"
+        place = over.location if over.location.path else config.inhibitions[0].location
+        yield Problem(f"the alerts of `{service.name}` ({alerts}) {said}", (place,), cause=f"inhibited:{over.name}")
     elif not ends and (silent := [route for one in sent for route in one.silent]):
         said = "are sent at no time: the time intervals of their route hold them back for ever"
         place = silent[0].location
@@ -323,7 +327,7 @@ def alert_not_routed(service: Service, snapshot: Snapshot) -> Iterator[Problem]:
         unfilled = [receiver for receiver in ends if receiver.integrations]
         yield Problem(
             f"the alerts of `{service.name}` ({alerts}) end at {names}, which tells nobody",
-            (sent[0].routes[0].location, *(receiver.location for receiver in ends)),
+            (*[one.routes[0].location for one in sent if one.routes][:1], *(receiver.location for receiver in ends)),
             cause=_mute(unfilled[:1] or ends),
         )
 
