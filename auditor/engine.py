@@ -146,7 +146,8 @@ def _subjects(check: Check, snapshot: Snapshot) -> Sequence[object]:
     return _composed(snapshot) if check.theme in _WHATEVER_RUNS and check.subject is Definition else subjects
 
 
-_WHATEVER_RUNS = frozenset({"security"})  # themes for which a service counts that only a profile would start
+# Themes for which a service counts that only a profile would start.
+_WHATEVER_RUNS = frozenset({"images", "security", "style"})
 
 
 def _composed(snapshot: Snapshot) -> Sequence[object]:

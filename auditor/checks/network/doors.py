@@ -109,7 +109,7 @@ def shown(door: Door) -> str:
     published = [span for port in door.ports if (span := span_of(port)) is not None]
     if not published:
         return f"a port of the engine's choice (for {in_words(targets)})"
-    numbers = sorted({number for span in published for number in (span.start, span.stop - 1)})
+    numbers = sorted({number for span in published for number in span})
     if len(door.ports) == 1 and len(published[0]) > 1:
         return f"{first.published} (for {first.target})"
     return in_words(numbers) + ("" if numbers == targets else f" (for {in_words(targets)})")

@@ -63,11 +63,11 @@ def docker_socket_mounted(definition: Definition, snapshot: Snapshot) -> Iterato
 
 def _is_socket(mount: Mount) -> bool:
     source = _host_path(mount)
+    if posixpath.basename((mount.source or "").replace("\\", "/")) in _PIPES:  # also in the short form
+        return mount.kind in ("bind", "npipe")
     if mount.kind == "bind" and mount.unset:  # `$XDG_RUNTIME_DIR/docker.sock`
         return posixpath.basename(mount.source or "") in _SOCKETS or posixpath.basename(mount.target) in _SOCKETS
-    if source is None:
-        return mount.kind == "npipe" and posixpath.basename((mount.source or "").replace("\\", "/")) in _PIPES
-    return posixpath.basename(source) in _SOCKETS
+    return source is not None and posixpath.basename(source) in _SOCKETS
 
 
 def _host_path(mount: Mount) -> str | None:
