@@ -147,6 +147,10 @@ def inspections(relay: Relay) -> int:
     return found
 
 
+def nothing_denied(method: str, path: str) -> Verdict:
+    return None
+
+
 def no_events(method: str, path: str) -> Verdict:
     """An engine whose events say nothing."""
     return b"" if "/events" in path else None
@@ -227,6 +231,33 @@ def test_events_that_came_too_late_are_asked_for_again(some: Engine, tmp_path: P
 
 def killed(reader: Reader) -> dict[str, bool | None]:
     return {container.name: container.killed for container in reader.read("prod").containers}
+
+
+@pytest.mark.parametrize(("judge", "later"), [(nothing_denied, 0), (no_events, 60)], ids=["event", "a minute"])
+def test_the_list_of_images_is_asked_for_again_when_it_may_be_another(
+    some: Engine, tmp_path: Path, judge: Callable[[str, str], Verdict], later: int
+) -> None:
+    passed = [0]
+    with relayed(tmp_path / "s", some.socket, judge) as relay:
+        time.sleep(2)  # events are asked for from a second before the last look
+        mine = reader(tmp_path / "s", clock=lambda: time.monotonic() + passed[0])
+        assert (references(mine), lists_of_images(relay)) == ({"busybox:test"}, 1)
+        assert (references(mine), lists_of_images(relay)) == ({"busybox:test"}, 0)
+        some.client.images.get("busybox:test").tag("busybox", "moved")
+        passed[0] = later
+        time.sleep(1.1)  # events are asked for up to a time that is exact to a second
+        assert (references(mine), lists_of_images(relay)) == ({"busybox:test", "busybox:moved"}, 1)
+        some.client.images.remove("busybox:moved")
+
+
+def references(reader: Reader) -> set[str]:
+    return {name for image in of(reader.read("prod"), EngineImage) for name in image.references}
+
+
+def lists_of_images(relay: Relay) -> int:
+    found = sum("/images/json" in line for line in relay.asked)
+    relay.asked.clear()
+    return found
 
 
 def burst(count: int) -> bytes:

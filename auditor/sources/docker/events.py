@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from auditor.model import Container
@@ -22,8 +22,16 @@ _RELOADS = frozenset({"1", "10", "12", "28"})  # HUP, USR1, USR2, WINCH: sent to
 _ENDS = ("start", "kill", "die")
 # Not `exec_...`, which every health check makes.
 _CHANGES = ("start", "die", "oom", "update", "rename", "pause", "unpause", "health_status", "restart", "destroy")
+_IMAGE_CHANGES = ("tag", "untag", "delete", "pull", "import", "load", "prune")
 
 JSON = Mapping[str, Any]
+
+
+class Hints(NamedTuple):
+    """What changed since the last look, as far as events tell."""
+
+    containers: frozenset[str] = frozenset()  # their ids
+    images: bool = True  # whether their list may be another one
 
 
 async def with_kills(engine: Engine, containers: Sequence[Container]) -> list[Container]:
@@ -57,17 +65,22 @@ async def with_memory_kills(engine: Engine, containers: Sequence[Container], mom
     return [replace(c, oom_killed=True) if c.id in bounded & hit else c for c in containers]
 
 
-async def changed_since(engine: Engine, since: float, until: float) -> set[str]:
-    """The ids of containers that something happened to, by events. Raises one of `failures.FAILURES`."""
-    return {str(id) for event in await read_events(engine, since, until, _CHANGES) if (id := _subject(event))}
+async def changed_since(engine: Engine, since: float, until: float) -> Hints:
+    """What something happened to, by events. Raises one of `failures.FAILURES`."""
+    events = await read_events(engine, since, until, (*_CHANGES, *_IMAGE_CHANGES), ("container", "image"))
+    of_images = [event for event in events if event.get("Type") == "image"]
+    ids = {str(id) for event in events if event.get("Type") != "image" and (id := _subject(event))}
+    return Hints(frozenset(ids), images=bool(of_images))
 
 
-async def read_events(engine: Engine, since: float, until: float, actions: Sequence[str]) -> Sequence[JSON]:
+async def read_events(
+    engine: Engine, since: float, until: float, actions: Sequence[str], kinds: Sequence[str] = ("container",)
+) -> Sequence[JSON]:
     """The kept events about containers between two moments of the engine's own clock, both of them past."""
     query = {
         "since": f"{since:.3f}",
         "until": f"{until:.3f}",
-        "filters": json.dumps({"type": ["container"], "event": list(actions)}),
+        "filters": json.dumps({"type": list(kinds), "event": list(actions)}),
     }
     seconds = None if engine.route.command else SECONDS
     answer = await engine.send("GET", "/events", urlencode(query), seconds=seconds, limit=EVENT_LIMIT)

@@ -16,7 +16,7 @@ from auditor.sources.docker.setup import parse_image
 from auditor.sources.docker.swarm import Role, parse_services, role_of_header, role_of_info
 from auditor.sources.docker.transport import Engine
 
-INFORMATION = 60.0  # seconds between two questions for the host
+INFORMATION = 60.0  # seconds between two questions for the host, and for images that no event names
 _NO_MANAGER = 503  # what an engine that leads no Swarm answers to a question for its services
 
 _SWARM = "the Swarm's services and their tasks"
@@ -30,6 +30,8 @@ class Kept:
     host: Host | None = None
     role: Role | None = None
     asked: float = float("-inf")
+    images: object = None  # their list, and when it was asked for
+    listed: float = float("-inf")
     setups: dict[str, Setup] = field(default_factory=dict)  # of images, by id: an id names one content for ever
 
 
@@ -109,13 +111,17 @@ class Surroundings:
 
     # --- images ---------------------------------------------------------------------------------------------------
 
-    async def image_rows(self) -> object:
-        """The engine's list of images."""
-        try:
-            return await self.engine.get("/images/json")
-        except FAILURES as error:
-            self.limits.fail("/images/json", error)
-            return []
+    async def image_rows(self, *, changed: bool) -> object:
+        """The engine's list of images; asked again where it may have changed, and after `INFORMATION`."""
+        kept = self.kept
+        if changed or self.now - kept.listed >= INFORMATION:
+            kept.listed = float("-inf")
+            try:
+                kept.images, kept.listed = await self.engine.get("/images/json"), self.now
+            except FAILURES as error:
+                self.limits.fail("/images/json", error)
+                return []
+        return kept.images
 
     async def with_setups(
         self, images: Sequence[EngineImage], used: Collection[str | None], digest: Digester

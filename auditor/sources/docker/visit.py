@@ -15,7 +15,7 @@ from auditor.regexp import regexp
 from auditor.sources.docker import samples, usage
 from auditor.sources.docker.address import Route
 from auditor.sources.docker.allowed import IDENTIFIER
-from auditor.sources.docker.events import ENDED, changed_since, with_kills, with_memory_kills
+from auditor.sources.docker.events import ENDED, Hints, changed_since, with_kills, with_memory_kills
 from auditor.sources.docker.failures import FAILURES, STRANGE, Garbled, Refused, cause_of
 from auditor.sources.docker.images import parse_images
 from auditor.sources.docker.limits import Limits
@@ -81,11 +81,14 @@ class Visit:
 
     async def take(self) -> Reading:
         """Everything, as far as it can be had. Raises one of FAILURES where the engine ceases to answer meanwhile."""
-        version, answer, hints, rows = await self._overview()
+        version, answer, hints = await self._overview()
         looks = {str(item["Id"]): look(item, self._now) for item in checked(document(answer))}
         running = [id for id, seen in looks.items() if seen.entry.get("State") in ("running", "paused")]
-        containers, usages, host = await asyncio.gather(
-            self._containers(looks, hints, answer.moment), self._usages(running), self._host(version)
+        containers, usages, host, rows = await asyncio.gather(
+            self._containers(looks, hints.containers, answer.moment),
+            self._usages(running),
+            self._host(version),
+            self._image_rows(hints),
         )
         self._memory.moment = None if answer.moment is None else (answer.moment, self._now)
         used = self._kept(usages)
@@ -96,16 +99,16 @@ class Visit:
             await self._ask_anything()
         return Reading((*containers, *used.values(), *swarm, *images), self._limits.told())
 
-    async def _overview(self) -> tuple[str | None, Answer, set[str], object]:
-        """The engine's version, the list of containers, who changed by events, and the list of images."""
+    async def _overview(self) -> tuple[str | None, Answer, Hints]:
+        """The engine's version, the list of containers, and what changed by events."""
         memory = self._memory
         if memory.api is None:
             version = await self._version()
             self._engine.widen(width(self._engine.route, self._engine.api))
             memory.api = self._engine.api
-            return version, *await asyncio.gather(self._list(), self._hints(), self._image_rows())
+            return version, *await asyncio.gather(self._list(), self._hints())
         self._engine.api = memory.api
-        found = await asyncio.gather(self._version(), self._list(), self._hints(), self._image_rows())
+        found = await asyncio.gather(self._version(), self._list(), self._hints())
         memory.api = self._engine.api
         return found
 
@@ -148,17 +151,17 @@ class Visit:
         self._memory.known[id] = replace(known, look=seen, container=replace(known.container, status=_status(seen)))
         return True
 
-    async def _hints(self) -> set[str]:
-        """The ids of containers that an event names since the last look."""
+    async def _hints(self) -> Hints:
+        """What events name since the last look."""
         if self._memory.moment is None or not self._memory.known:
-            return set()
+            return Hints()
         theirs, ours = self._memory.moment
         try:
             # To a second before the last list, since that is how exact its time is, and surely not into the future.
             return await changed_since(self._engine, theirs - 1, theirs + self._now - ours)
         except (*FAILURES, *STRANGE) as error:
             self._limits.fail("/events", error)
-            return set()
+            return Hints()
 
     async def _inspected(self, looks: Mapping[str, Look], moment: float | None) -> dict[str, Known | None]:
         """Each container's details; None: it is gone."""
@@ -266,8 +269,8 @@ class Visit:
         told, services = await self._around.with_swarm(host, any(container.task for container in containers))
         return [told, *services]
 
-    async def _image_rows(self) -> object:
-        return await self._around.image_rows() if self._terms.surroundings else []
+    async def _image_rows(self, hints: Hints) -> object:
+        return await self._around.image_rows(changed=hints.images) if self._terms.surroundings else []
 
     async def _images(self, rows: object, containers: Sequence[Container]) -> list[EngineImage]:
         ids, names = ({getattr(c, field) for c in containers} for field in ("image_id", "image"))
