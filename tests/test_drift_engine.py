@@ -61,8 +61,9 @@ def found(engine: Engine, folder: Path, file: str) -> Found:
 
 def up(engine: Engine, folder: Path, program: Path, file: str) -> None:
     if program.name == "docker-compose-1" and engine.client.api.containers(all=True):
-        # It does not recreate a container for a change of `pid`, and cannot recreate one on engine 25 or newer.
-        run(engine, folder, program, file, "down", "--timeout", "0")
+        # It does not recreate a container for a change of `pid`, and cannot recreate one on engine 25 or newer. Its own
+        # `down` fails on a busy machine: the engine still holds the network for a container that is gone already.
+        engine.clear()
     run(engine, folder, program, file, "up", "--detach", "--timeout", "0")
 
 
