@@ -38,7 +38,7 @@ from auditor.yamlfile import Mapping, Sequence, Value
 
 _SHORT = regexp(
     r"(?:(?P<host>\[[0-9a-fA-F:.%]*\]|[^:\[\]]*):(?=[^:]*:))?(?:(?P<published>[0-9]*(?:-[0-9]+)?):)?"
-    r"(?P<target>[0-9]+(?:-[0-9]+)?)(?:/(?P<protocol>\w+))?"
+    r"(?P<target>[0-9]+(?:-[0-9]+)?)(?:/(?P<protocol>\w*)(?:/.*)?)?"
 )
 _HIGHEST = 65_535
 _MOST_PORTS = 10_000
@@ -129,9 +129,9 @@ def short_port(item: str | int, work: Work) -> list[Value]:
     targets, given = _span(match["target"]), match["published"] or ""
     if targets[0] == 0:
         raise FormError(f"`{source[:60]}` has no target port")
-    if given:
-        given = "-".join(str(int(number)) for number in given.split("-"))
     sources = _span(given) if given else range(0)
+    if given:
+        given = f"{sources[0]}-{sources[-1]}" if len(sources) > 1 else str(sources[0])
     if given and len(targets) > 1 and len(sources) != len(targets):
         raise UnreadableError(f"the ranges of `{source[:60]}` differ in length")
     shown = [given] * len(targets) if len(targets) == 1 or not given else [str(number) for number in sources]

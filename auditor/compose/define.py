@@ -23,7 +23,7 @@ from auditor.compose.purpose import purpose
 from auditor.compose.references import in_command
 from auditor.compose.secrets import looks_secret
 from auditor.compose.told import told
-from auditor.compose.values import boolean, duration, integer, number, size, words
+from auditor.compose.values import boolean, duration, integer, linked, number, size, words
 from auditor.compose.variables import EnvFile, Reader, variables
 from auditor.errors import EvidenceError, TextError
 from auditor.frozen import dataclass
@@ -413,14 +413,14 @@ def _dependencies(name: str, service: Mapping, faults: Faults) -> tuple[Dependen
         required = boolean(long.get("required")) is not False
         found[key] = Dependency(key, condition, required, at(edges.lines[key]), not isinstance(value, Short))
     for key, target in _implied(service):
-        if target:
+        if target or key in _SHARED:
             found.setdefault(target, Dependency(target, location=at(service.lines[key]), stated=False))
     return tuple(found.values())
 
 
 def _implied(service: Mapping) -> Iterator[tuple[str, str]]:
     for link in texts(service.get("links")):
-        yield "links", link.partition(":")[0]
+        yield "links", linked(link)
     for item in texts(service.get("volumes_from")):
         if not item.startswith("container:"):
             yield "volumes_from", item.partition(":")[0]

@@ -14,7 +14,7 @@ from auditor.yamlfile import Mapping, Sequence, Value
 
 _SHORT = regexp(
     r"(?:(?P<host>\[[0-9a-fA-F:.%]*\]|[^:\[\]]*):(?=[^:]*:))?(?:(?P<published>[0-9]*(?:-[0-9]+)?):)?"
-    r"(?P<target>[0-9]+(?:-[0-9]+)?)(?:/(?P<protocol>\w+))?"
+    r"(?P<target>[0-9]+(?:-[0-9]+)?)(?:/(?P<protocol>\w*)(?:/.*)?)?"
 )
 _PROTOCOLS = frozenset(("tcp", "udp", "sctp"))
 _HIGHEST = 65_535
@@ -85,7 +85,7 @@ def _short(match: re.Match[str], text: str) -> list[_Quadruple]:
         return [(host, None, target, protocol) for target in targets]
     sources = _range(published)
     if len(targets) == 1:
-        return [(host, published, targets[0], protocol)]
+        return [(host, str(sources[0]) if len(sources) == 1 else published, targets[0], protocol)]
     if len(sources) != len(targets):
         raise PortError(f"the ranges of `{text[:60]}` differ in length")
     return [(host, str(source), target, protocol) for source, target in zip(sources, targets, strict=True)]

@@ -36,7 +36,7 @@ from auditor.compose.forms import (
 )
 from auditor.compose.interpolate import Text
 from auditor.compose.merge import Merged, build_mapping, keyed, lost, named, started, unwrap
-from auditor.compose.values import boolean, scalar_text
+from auditor.compose.values import boolean, linked, scalar_text
 from auditor.regexp import regexp
 from auditor.yamlfile import Mapping, Sequence, Value
 
@@ -152,7 +152,8 @@ def _build(value: Value, work: Work) -> Value:
         work.refuse("`dockerfile` and `dockerfile_inline` exclude each other", work.position)
     made = record(written, BUILD, work)
     result = begun(written)
-    defaults = {"context": work.directory} | ({} if inline else {"dockerfile": "Dockerfile"})
+    named = any(unwrap(written.get(key)) is not None for key in ("dockerfile", "dockerfile_inline"))
+    defaults = {"context": work.directory} | ({} if named else {"dockerfile": "Dockerfile"})
     for key in BUILD:
         if key in made:
             put(result, key, made[key], made)
@@ -592,7 +593,7 @@ def implied(value: Mapping) -> Iterator[tuple[str, str, bool]]:
     links = unwrap(value.get("links"))
     for link in links if isinstance(links, Sequence) else ():
         if isinstance(link, str):
-            yield "links", link.partition(":")[0], True
+            yield "links", linked(link), True
     for key in _SHARED:
         shared = unwrap(value.get(key))
         if isinstance(shared, str) and shared.startswith("service:"):

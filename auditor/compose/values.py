@@ -13,7 +13,7 @@ from auditor.yamlfile import Mapping, Sequence, Tagged, Value
 _UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _UNITS |= dict.fromkeys(("\u00b5s", "\u03bcs"), 1e-6)  # both micro signs
 _DURATION_PART = regexp(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d|w)")
-_SIZE = regexp(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE)
+_SIZE = regexp(r"([0-9]+\.?[0-9]*|\.[0-9]+) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
 _NUMBER = regexp(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 _LONGEST = 64  # characters of any number, size or duration that somebody means
@@ -40,6 +40,11 @@ def _duration(value: str) -> float | None:
         total += float(match[1]) * _UNITS[match[2]]
         at = match.end()
     return total if at and at == len(text) else None
+
+
+def linked(link: str) -> str:
+    """The service that an item of `links` names: `service:alias`, or all of it."""
+    return link.partition(":")[0] if link.count(":") == 1 else link
 
 
 def size(value: Value) -> int | None:
