@@ -41,7 +41,7 @@ from auditor.scrapes import (
     spoken_for,
     unasked,
 )
-from auditor.stored import renames, stored
+from auditor.stored import may_write, renames, stored
 
 SYNTHETIC = frozenset(
     {
@@ -385,7 +385,8 @@ def candidates(selector: Selector, environment: str, snapshot: Snapshot) -> tupl
 def _by_value(snapshot: Snapshot, environment: str, label: str) -> Mapping[str | None, tuple[Series, ...]]:
     groups: dict[str | None, list[Series]] = {}
     for series in series_of(environment, snapshot):
-        groups.setdefault(None if series.rules else series.labels.get(label), []).append(series)
+        written = bool(series.rules) and may_write(series.rules, label)
+        groups.setdefault(None if written else series.labels.get(label), []).append(series)
     return {value: tuple(group) for value, group in groups.items()}
 
 
@@ -403,6 +404,8 @@ def as_stored(selector: Selector, series: Series) -> Series | None:
 
 def selects(selector: Selector, series: Series) -> Match:
     """Whether a selector selects series of a service."""
+    if series.rules and not renames(series.rules) and _by_name(selector, series) is Match.NO:
+        return Match.NO
     kept = as_stored(selector, series)
     return Match.NO if kept is None else _selects(selector, kept)
 

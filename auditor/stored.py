@@ -6,9 +6,11 @@ Whole metrics that are thrown away are told apart from this; see `ScrapeJob.metr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from auditor.discovered import followed
 from auditor.frozen import dataclass
+from auditor.matching import pattern
 from auditor.model import Relabelling
 from auditor.promql import NAME
 
@@ -31,6 +33,19 @@ def stored(rules: Sequence[Relabelling], name: str | None, labels: Mapping[str, 
     return Stored(after.labels.get(NAME), kept, after.unknown & written)
 
 
-def renames(rules: Sequence[Relabelling]) -> bool:
+@lru_cache(maxsize=256)
+def renames(rules: tuple[Relabelling, ...]) -> bool:
     """Whether a metric may be stored under another name than its program gives it."""
     return any(rule.target == NAME or rule.action == "labelmap" for rule in rules)
+
+
+@lru_cache(maxsize=1024)
+def may_write(rules: tuple[Relabelling, ...], label: str) -> bool:
+    """Whether a label may have another value after the rules, or be gone."""
+    return any(
+        rule.target == label or rule.action in ("labelmap", "labelkeep") or _drops(rule, label) for rule in rules
+    )
+
+
+def _drops(rule: Relabelling, label: str) -> bool:
+    return rule.action == "labeldrop" and pattern(rule.regex).fullmatch(label) is not None
