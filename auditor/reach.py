@@ -224,6 +224,16 @@ def _is_configuration(mount: Mount) -> bool:
     return mount.kind == "bind" and not (mount.source or "/").startswith("/")
 
 
+def sees_socket(reader: Definition, place: str) -> bool:
+    """Whether a composed service has the engine's socket at a path, below `/run` or the same `/var/run`."""
+    return reader.api_socket or any(_covers(mount.target, place) for mount in reader.mounts)
+
+
+def _covers(target: str, place: str) -> bool:
+    target, place = target.removeprefix("/var"), place.removeprefix("/var")
+    return place == target or place.startswith(f"{target.rstrip('/')}/")
+
+
 # --- networks ------------------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from auditor.discovered import container_labels, followed
 from auditor.frozen import dataclass
 from auditor.inventory import LOCAL_HOSTS, Service, Snapshot
 from auditor.model import Address, LiveTarget, ScrapeJob, ScrapeTarget
-from auditor.reach import SET_UP_BY_FLAGS, Answer, address_in, answer, known_ports, set_up
+from auditor.reach import SET_UP_BY_FLAGS, Answer, address_in, answer, known_ports, sees_socket, set_up
 from auditor.regexp import regexp
 
 DEFAULT_PATH = "/metrics"
@@ -120,7 +120,7 @@ def _of_engine(job: ScrapeJob, server: Service | None, environment: str, snapsho
         if target:
             found = answer(target.address, server, environment, snapshot)
             if found is not None and found.service is service:
-                yield Scrape(service.name, target, found, fault=UNREACHABLE if found.reached is False else None)
+                yield Scrape(service.name, target, found, fault=_fault(found, target))
 
 
 def discovered(job: ScrapeJob, service: Service, snapshot: Snapshot) -> ScrapeTarget | Literal[False] | None:
@@ -143,13 +143,31 @@ def discovered(job: ScrapeJob, service: Service, snapshot: Snapshot) -> ScrapeTa
     address = Address(host, int(port_text)) if host and port_text.isdecimal() else Address(definition.name)
     told = {name: value for name, value in after.labels.items() if not name.startswith("__")}
     path = f"/{after.labels.get('__metrics_path__', job.metrics_path).lstrip('/')}"
+    if "__metrics_path__" in after.unknown:
+        path = _own_path(service)
     return ScrapeTarget(job.environment, told.get("job", job.name), address, job.location, path, told)
+
+
+def _own_path(service: Service) -> str:
+    """Where the metrics of a service are, as far as anybody says."""
+    metrics = (service.entry.metrics if service.entry else None) or (service.component and service.component.metrics)
+    return metrics.path if metrics else DEFAULT_PATH
 
 
 def _of_this_engine(job: ScrapeJob, snapshot: Snapshot) -> bool:
     """Whether every engine that a job asks is the environment's: by its socket, or through a proxy that is composed."""
     hosts = [urlsplit(engine) for engine in job.engines]
-    return all(e.scheme == "unix" or snapshot.provided(job.environment, e.hostname or "?") for e in hosts)
+    if any(e.scheme != "unix" and not snapshot.provided(job.environment, e.hostname or "?") for e in hosts):
+        return False
+    configs = snapshot.prometheus_configs(job.environment)
+    return not any(unseen_socket(job, snapshot.prometheus_server(one)) for one in configs if job in one.jobs)
+
+
+def unseen_socket(job: ScrapeJob, server: Service | None) -> str | None:
+    """The engine's socket that a job asks and that is not mounted into its server."""
+    reader = server.definition if server else None
+    places = (engine.removeprefix("unix://") for engine in job.engines if engine.startswith("unix://"))
+    return next((place for place in places if reader and not sees_socket(reader, place)), None)
 
 
 def hidden(service: Service, snapshot: Snapshot) -> tuple[ScrapeJob, ...]:

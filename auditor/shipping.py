@@ -20,7 +20,7 @@ from auditor.model import (
     LogStore,
     Mount,
 )
-from auditor.reach import answer
+from auditor.reach import answer, sees_socket
 
 SHIPPING_DRIVERS = frozenset(
     {"loki", "grafana/loki-docker-driver", "fluentd", "gelf", "syslog", "splunk", "awslogs", "gcplogs"}
@@ -207,20 +207,13 @@ def engine_fault(one: LogInput, shipper: LogShipper, snapshot: Snapshot) -> str 
     if scheme == "unix":
         if any(variable.name == "DOCKER_HOST" for variable in reader.variables):
             return None
-        seen = reader.api_socket or any(_covers(mount.target, place) for mount in reader.mounts)
-        return None if seen else f"asks the engine at {place}, which is not mounted"
+        return None if sees_socket(reader, place) else f"asks the engine at {place}, which is not mounted"
     host, _, port = place.rpartition(":")
     address = Address(host, int(port) if port.isdecimal() else None)
     if host in LOCAL_HOSTS | HOST_MACHINE:
         return None
     why = fault(LogOutput("engine", address, one.location), shipper, snapshot)
     return f"asks the engine at {why}" if why else None
-
-
-def _covers(target: str, place: str) -> bool:
-    """Whether a mount holds a socket, below `/run` or the same `/var/run`."""
-    target, place = target.removeprefix("/var"), place.removeprefix("/var")
-    return place == target or place.startswith(f"{target.rstrip('/')}/")
 
 
 def _by_itself(service: Service, definition: Definition, snapshot: Snapshot) -> Shipment | None:

@@ -22,6 +22,7 @@ from auditor.scrapes import (
     lost_subject,
     resolved,
     spoken_for,
+    unseen_socket,
 )
 
 
@@ -51,6 +52,7 @@ def phantom_target(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Pro
           scrape_configs: [{job_name: billing, static_configs: [{targets: ["billing:9000"]}]}]
     """
     yield from _written_to(config, snapshot)
+    yield from _unseen_sockets(config, snapshot)
     environment, server = config.environment, snapshot.prometheus_server(config)
     for job in config.jobs:
         asked = [("asks", address, place, job.name) for address, place in job.asks]
@@ -69,6 +71,15 @@ def phantom_target(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Pro
                 key=name,
                 cause=missing(name),
             )
+
+
+def _unseen_sockets(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
+    """The jobs that ask the engine by a socket that their server does not have."""
+    server = snapshot.prometheus_server(config)
+    for job in config.jobs:
+        if place := unseen_socket(job, server):
+            said = f"job `{job.name}` asks the engine at {place} for its targets, which is not mounted"
+            yield Problem(said, (job.location,), service=prometheus_name(config, snapshot), key=f"engine {job.name}")
 
 
 def _written_to(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[Problem]:
@@ -221,9 +232,11 @@ def target_unreachable(config: PrometheusConfig, snapshot: Snapshot) -> Iterator
 def _faulty(config: PrometheusConfig, snapshot: Snapshot, fault: str) -> Iterator[tuple[Scrape, ScrapeTarget]]:
     """The targets with a fault that no running Prometheus finds up all the same."""
     own = {id(target) for job in config.jobs for target in job.targets}
+    written = {id(t) for one in snapshot.prometheus_configs(config.environment) for j in one.jobs for t in j.targets}
     for scrape in resolved(snapshot, config.environment):
         target = scrape.target
-        if scrape.fault != fault or not isinstance(target, ScrapeTarget) or id(target) not in own:
+        discovered = id(target) not in written and scrape.server == config.path
+        if scrape.fault != fault or not isinstance(target, ScrapeTarget) or not (id(target) in own or discovered):
             continue
         live = live_scrapes_of(scrape.answer.service, snapshot)
         if not any(isinstance(one.target, LiveTarget) and one.target.up for one in live):
