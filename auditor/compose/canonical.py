@@ -39,6 +39,7 @@ from auditor.compose.variables import NAMELESS
 from auditor.errors import TextError
 from auditor.frozen import dataclass
 from auditor.model import EnvironmentSpec, Fault, Location, Project
+from auditor.regexp import regexp
 from auditor.tree import Tree
 from auditor.yamlfile import Mapping, Sequence, Value
 
@@ -163,7 +164,19 @@ def _judged(
             continue  # what a value means is known only when its variables are
         else:
             refused.append(fault)
-    return tuple(refused), tuple(spoken)
+    return _once(refused), tuple(spoken)
+
+
+_OF_KEY = regexp(r"`(\w+)[.`]")
+_IN_GENERAL = regexp(r"`(\w+)`: ")
+
+
+def _once(refused: list[Fault]) -> tuple[Fault, ...]:
+    """Without what conversion says of a key where the loader says more closely what is wrong with it there."""
+    general = {fault: match[1] for fault in refused if (match := _IN_GENERAL.match(fault.message))}
+    rest = ((fault, _OF_KEY.match(fault.message)) for fault in refused if fault not in general)
+    closely = {(fault.location, match[1]) for fault, match in rest if match}
+    return tuple(fault for fault in refused if (fault.location, general.get(fault)) not in closely)
 
 
 def _sure(fault: Fault, misshapen: frozenset[Fault]) -> bool:

@@ -109,6 +109,19 @@ def test_what_an_included_project_overrode_is_known() -> None:
     assert chain == (Location("sub/b.yaml", 2), Location("sub/a.yaml", 1))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("mem_limit: lots", ["`mem_limit` is not a size, as `512m`"]),
+        ("ulimits: {nofile: {soft: 1}}", ["`ulimits.nofile` lacks `hard`"]),
+        ("shm_size: 1x", ["`shm_size`: is no size: write a number with `b`, `k`, `m` or `g`"]),
+    ],
+)
+def test_one_mistake_is_told_once(wrong: str, told: list[str]) -> None:
+    found = printed({"compose.yaml": f"services:\n  web:\n    image: x\n    {wrong}\n"})
+    assert [fault.message for fault in found.faults] == told
+
+
 SAID = "services: {web: {image: x}}\n"
 
 
