@@ -177,7 +177,9 @@ def _load(
         return Project(spec.name, name, tuple(paths), faults=faults.all()), None
     if loader.tagged:
         untag(model)
-    if not model.keys() & loader.schema.root.properties.keys() - {"version", "name"}:
+    if loader.strict and not model.keys() - {"version"}:
+        faults.add("an empty Compose file", model.line, fatal=True)
+    elif not loader.strict and not model.keys() & loader.schema.root.properties.keys() - {"version", "name"}:
         faults.add("no `services`", model.line, help="write the services under a top-level `services:`")
     model = loader.held(model)
     project = _project(spec, loader, model, home, name, scope)
