@@ -125,12 +125,12 @@ def _quotes(definition: Definition, lines: AnyMapping[str, list[str]]) -> Iterat
     exposed = [definition.lines.get(f"expose.{number}") for number in range(len(definition.expose))]
     ports = dict.fromkeys([*(port.location for port in definition.ports), *exposed])
     for place, text in _texts(ports, lines):
-        if _UNQUOTED_ITEM.match(text) or _UNQUOTED_INSIDE.search(text):
+        if _UNQUOTED_ITEM.match(text) or ("[" in text and _UNQUOTED_INSIDE.search(text)):
             message = f"a port of `{definition.name}` stands without quotes"
             yield Fault("unquoted-port", message, place, None, definition.name, definition.environment)
     mounts = dict.fromkeys(mount.location for mount in definition.mounts if mount.kind in ("bind", "volume"))
     for place, text in _texts(mounts, lines):
-        if _QUOTED_ITEM.match(text) or _QUOTED_INSIDE.search(text):
+        if _QUOTED_ITEM.match(text) or ("[" in text and _QUOTED_INSIDE.search(text)):
             message = f"a volume of `{definition.name}` stands in quotes"
             yield Fault("quoted-volume", message, place, None, definition.name, definition.environment)
 
