@@ -8,6 +8,8 @@ import pytest
 
 from tests.compose.conformance.review import VERDICTS, found, judged, reasons, reviewed, tally
 
+ROOT = Path(__file__).parents[3]
+
 
 @pytest.mark.parametrize("name", list(judged()))
 def test_each_finding_was_judged(name: str, tmp_path: Path) -> None:
@@ -19,6 +21,13 @@ def test_each_verdict_has_its_reason() -> None:
     lines = [line for lines in reviewed().values() for line in lines]
     assert {line["verdict"] for line in lines} <= set(VERDICTS)
     assert {line["reason"] for line in lines} == reasons().keys()
+
+
+def test_the_readme_says_how_many() -> None:
+    counts = tally()
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"a first run finds {counts.total()} things of warning or above. By our review {counts['wrong']} of" in text
+    assert f"wrong, {counts['minor']} are true but not worth a warning, and {counts['true']} are true." in text
 
 
 def test_few_are_wrong() -> None:
