@@ -10,12 +10,14 @@ from auditor.frozen import dataclass
 from auditor.inventory import Service, Snapshot
 from auditor.model import (
     RUNGS,
+    AlertmanagerConfig,
     Container,
     Criticality,
     Evidence,
     Lifecycle,
     LiveTarget,
     Location,
+    Receiver,
     Rung,
     RungState,
     ScrapeTarget,
@@ -23,6 +25,7 @@ from auditor.model import (
     SwarmService,
     Verdict,
 )
+from auditor.routing import muted
 from auditor.scrapes import (
     UNREACHABLE,
     UNSURE,
@@ -560,11 +563,12 @@ def _routed(service: Service, snapshot: Snapshot) -> Step:
         return Step(DISPROVED, why)
     deliveries = alerting.deliveries(service, config, snapshot)
     told = {one: hearing.tells(one, config, snapshot) for sent in deliveries for one in sent.receivers}
-    for sent in deliveries:
-        receiver = next((one for one in sent.receivers if told[one]), None)
-        if sent.certain and receiver:
-            said = f"alert `{sent.watch.rule.name}` reaches receiver `{receiver.name}`"
-            return Step(PROVED, None, _seen(source, said, sent.routes[0].location))
+    sure = [(sent, one) for sent in deliveries if sent.certain for one in sent.receivers if told[one]]
+    if sure:
+        sent, receiver = next((pair for pair in sure if not _held(*pair, config, snapshot)), sure[0])
+        held = ", and a time interval holds it back just now" if _held(sent, receiver, config, snapshot) else ""
+        said = f"alert `{sent.watch.rule.name}` reaches receiver `{receiver.name}`{held}"
+        return Step(PROVED, None, _seen(source, said, sent.routes[0].location))
     if any(told.values()):
         return Step(UNKNOWN, "labels that only a running Prometheus knows decide who is told")
     names = ", ".join(dict.fromkeys(f"`{receiver.name}`" for sent in deliveries for receiver in sent.receivers))
@@ -578,6 +582,11 @@ def _routed(service: Service, snapshot: Snapshot) -> Step:
     return Step(
         DISPROVED, "`alert_relabel_configs` throws its alerts away" if thrown_away else "its alerts reach no receiver"
     )
+
+
+def _held(sent: alerting.Delivery, receiver: Receiver, config: AlertmanagerConfig, snapshot: Snapshot) -> bool:
+    """Whether each route of a delivery to its receiver is silent at the moment of the snapshot."""
+    return all(muted(route, config, snapshot.taken_at) for route in sent.routes if route.receiver == receiver.name)
 
 
 def _charted(service: Service, snapshot: Snapshot) -> Step:

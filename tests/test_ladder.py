@@ -562,6 +562,23 @@ def rungs_of(name: str, planes: dict[str, Any]) -> dict[str, Rung]:
     return dict(ladder.climb(service, snapshot))
 
 
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        (("00:00", "08:00"), "alert `A` reaches receiver `team`"),
+        (("08:00", "18:00"), "alert `A` reaches receiver `team`, and a time interval holds it back just now"),
+    ],
+)
+def test_who_is_told_and_that_nobody_is_at_the_moment(hours: tuple[str, str], said: str) -> None:
+    start, end = hours
+    config = WATCHED["alertmanager"] | {
+        "route": {"receiver": "other", "routes": [{"receiver": "team", "mute_time_intervals": ["quiet"]}]},
+        "receivers": [*WATCHED["alertmanager"]["receivers"], {"name": "other"}],
+        "time_intervals": [{"name": "quiet", "time_intervals": [{"times": [{"start_time": start, "end_time": end}]}]}],
+    }
+    assert [item.text for item in rungs_of("web", WATCHED | {"alertmanager": config})["routed"].evidence] == [said]
+
+
 def test_all_ten_rungs_stand_in_order() -> None:
     assert tuple(rungs_of("web", {"compose": WEB})) == RUNGS
 
