@@ -159,6 +159,7 @@ class Engine:
         """While this lasts the engine accepts connections and answers nothing (SIGSTOP)."""
         os.kill(self.pid, signal.SIGSTOP)
         try:
+            _await_stop(self.pid)
             yield
         finally:
             os.kill(self.pid, signal.SIGCONT)
@@ -176,6 +177,20 @@ class Engine:
         for volume in api.volumes()["Volumes"] or []:
             with contextlib.suppress(docker.errors.APIError):
                 api.remove_volume(volume["Name"], force=True)
+
+
+def _await_stop(pid: int, seconds: float = 10) -> None:
+    """Wait until each thread has stopped: on a busy machine one may still answer after the signal was sent."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        states = []
+        for task in Path(f"/proc/{pid}/task").glob("*/stat"):
+            with contextlib.suppress(OSError):
+                states.append(task.read_text().rpartition(")")[2].split()[0])
+        if set(states) <= {"T", "t", "Z", "X"}:
+            return
+        time.sleep(0.01)
+    raise TimeoutError(f"process {pid} has not stopped within {seconds:g} s")
 
 
 @contextlib.contextmanager

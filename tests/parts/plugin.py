@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.tmpdir import tmppath_result_key
 
 from tests.parts import debian
 from tests.parts import engine as engines
@@ -43,6 +44,12 @@ MARKS = {
     "page": "component",
     "dark_page": "component",
 }
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """A test that is tried again ends twice, and at its second end `tmp_path` misses what it noted of the first."""
+    item.stash.setdefault(tmppath_result_key, {})
 
 
 def in_ci() -> bool:
