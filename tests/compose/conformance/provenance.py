@@ -171,7 +171,7 @@ def why(path: Path, value: object, name: str, text: str, line: int) -> str | Non
     """
     if not is_compose(name):
         raw, key = text.splitlines()[line - 1].lstrip("\ufeff"), re.escape(path[-1])
-        given = re.escape(shown(value)) if not key else rf"{key}\s*(?:[=:]|$)"  # a last line may be a value alone
+        given = rf"=?{re.escape(shown(value))}" if not key else rf"{key}\s*(?:[=:]|$)"  # a value alone
         return "value" if re.match(rf"\s*(?:export\s+)?{given}", raw) else None
     stands, own = written(text), {shown(path[-1]), path[-1].lower(), *_ALSO.get(path[-1], ())}
     if "=" in shown(value):  # an item that was a key with its value
