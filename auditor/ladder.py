@@ -565,8 +565,9 @@ def _routed(service: Service, snapshot: Snapshot) -> Step:
     told = {one: hearing.tells(one, config, snapshot) for sent in deliveries for one in sent.receivers}
     sure = [(sent, one) for sent in deliveries if sent.certain for one in sent.receivers if told[one]]
     if sure:
-        sent, receiver = next((pair for pair in sure if not _held(*pair, config, snapshot)), sure[0])
-        held = ", and a time interval holds it back just now" if _held(sent, receiver, config, snapshot) else ""
+        speaking = [pair for pair in sure if not _held(*pair, config, snapshot)]
+        sent, receiver = (speaking or sure)[0]
+        held = "" if speaking else ", and a time interval holds it back just now"
         said = f"alert `{sent.watch.rule.name}` reaches receiver `{receiver.name}`{held}"
         return Step(PROVED, None, _seen(source, said, sent.routes[0].location))
     if any(told.values()):

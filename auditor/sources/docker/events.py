@@ -76,7 +76,7 @@ async def changed_since(engine: Engine, since: float, until: float) -> Hints:
 async def read_events(
     engine: Engine, since: float, until: float, actions: Sequence[str], kinds: Sequence[str] = ("container",)
 ) -> Sequence[JSON]:
-    """The kept events about containers between two moments of the engine's own clock, both of them past."""
+    """The kept events about things of some kinds between two moments of the engine's own clock, both of them past."""
     query = {
         "since": f"{since:.3f}",
         "until": f"{until:.3f}",
