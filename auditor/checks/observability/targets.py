@@ -132,8 +132,7 @@ def target_port_wrong(config: PrometheusConfig, snapshot: Snapshot) -> Iterator[
         prometheus:
           scrape_configs: [{job_name: redis, static_configs: [{targets: ["cache-metrics:9121"]}]}]
     """
-    faults = (WRONG_PORT, WRONG_PATH, WRONG_SCHEME)
-    for scrape, target in (pair for fault in faults for pair in _faulty(config, snapshot, fault)):
+    for scrape, target in _faulty(config, snapshot, WRONG_PORT, WRONG_PATH, WRONG_SCHEME):
         service = scrape.answer.service
         if scrape.fault == WRONG_PATH and federates(target):
             continue
@@ -229,14 +228,14 @@ def target_unreachable(config: PrometheusConfig, snapshot: Snapshot) -> Iterator
         )
 
 
-def _faulty(config: PrometheusConfig, snapshot: Snapshot, fault: str) -> Iterator[tuple[Scrape, ScrapeTarget]]:
-    """The targets with a fault that no running Prometheus finds up all the same."""
+def _faulty(config: PrometheusConfig, snapshot: Snapshot, *faults: str) -> Iterator[tuple[Scrape, ScrapeTarget]]:
+    """The targets with one of the faults that no running Prometheus finds up all the same."""
     own = {id(target) for job in config.jobs for target in job.targets}
     written = {id(t) for one in snapshot.prometheus_configs(config.environment) for j in one.jobs for t in j.targets}
     for scrape in resolved(snapshot, config.environment):
         target = scrape.target
         discovered = id(target) not in written and scrape.server == config.path
-        if scrape.fault != fault or not isinstance(target, ScrapeTarget) or not (id(target) in own or discovered):
+        if scrape.fault not in faults or not isinstance(target, ScrapeTarget) or not (id(target) in own or discovered):
             continue
         live = live_scrapes_of(scrape.answer.service, snapshot)
         if not any(isinstance(one.target, LiveTarget) and one.target.up for one in live):
